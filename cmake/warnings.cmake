@@ -1,0 +1,18 @@
+# lathe_warnings(TARGET): the warnings every target of ours is built with, and its sanitizers.
+function(lathe_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                         -Wno-missing-field-initializers
+                         # GCC 12 sees overlaps in std::string's operator+ that are not there.
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+  if(LATHE_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(LATHE_DCHECK)
+    target_compile_definitions(${target} PRIVATE LATHE_DCHECK_ON)
+  endif()
+  if(LATHE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${LATHE_SANITIZE} -fno-omit-frame-pointer
+                           -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=${LATHE_SANITIZE})
+  endif()
+endfunction()

@@ -1,0 +1,79 @@
+// lathe: the program without LibTorch. Catches every error and turns it into the exit status.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/exec_train.h"
+#include "core/error.h"
+
+namespace lathe {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(int argc, char** argv);
+};
+
+constexpr Command kCommands[] = {
+    {"describe", "shapes, parameters and FLOPs of a model, without its weights", cmd_describe},
+    {"tokenizer", "train a tokenizer, encode and decode text", cmd_tokenizer},
+    {"data", "turn text into token shards, and inspect them", cmd_data},
+    {"train", "train a model (starts lathe-train)", exec_train},
+    {"eval", "score a model", cmd_eval},
+    {"generate", "continue a prompt", cmd_generate},
+    {"bench", "measure speed", exec_train},
+};
+
+void print_usage(std::FILE* out) {
+  std::fprintf(
+      out,
+      "lathe: makes decoder-only language models smaller and faster\n\nusage: lathe COMMAND …\n\n");
+  for (const Command& c : kCommands) std::fprintf(out, "  %-10s %s\n", c.name, c.summary);
+  std::fprintf(out, "\n'lathe COMMAND --help' explains a command.\n");
+}
+
+int run(int argc, char** argv) {
+  if (argc < 2) {
+    print_usage(stderr);
+    return 2;
+  }
+  const std::string name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return 0;
+  }
+  if (name == "--version") {
+    std::puts("lathe " LATHE_VERSION);
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& c : kCommands) {
+    if (name == c.name) return c.run(argc - 1, argv + 1);
+    names.push_back(c.name);
+  }
+  const std::string near = nearest_name(name, names);
+  std::fprintf(stderr, "lathe: no command '%s'%s; 'lathe --help' lists them\n", name.c_str(),
+               near.empty() ? "" : (" (did you mean '" + near + "'?)").c_str());
+  return 2;
+}
+
+}  // namespace
+}  // namespace lathe
+
+int main(int argc, char** argv) {
+  try {
+    return lathe::run(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    CLI::App app;
+    // CLI11 prints help to stdout and errors to stderr; every usage error exits with 2.
+    if (e.get_exit_code() == 0) return app.exit(e);
+    std::fprintf(stderr, "lathe: %s; --help shows the usage\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "lathe: %s\n", e.what());
+    return 1;
+  }
+}

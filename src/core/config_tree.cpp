@@ -1,0 +1,131 @@
+#include "core/config_tree.h"
+
+#include <toml++/toml.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/atomic_file.h"
+
+namespace lathe {
+
+namespace {
+
+constexpr int kMaxDepth = 64;  // deeper nesting is no config, and recursion must end
+
+Json from_toml(const toml::node& node, const std::string& where, int depth) {
+  if (depth > kMaxDepth) fail("{}: tables nested more than {} deep", where, kMaxDepth);
+  if (const auto* table = node.as_table()) {
+    Json object = Json::object();
+    for (const auto& [key, value] : *table) {
+      object[std::string(key.str())] = from_toml(value, where, depth + 1);
+    }
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    Json items = Json::array();
+    for (const auto& value : *array) items.push_back(from_toml(value, where, depth + 1));
+    return items;
+  }
+  if (const auto* x = node.as_boolean()) return x->get();
+  if (const auto* x = node.as_integer()) return x->get();
+  if (const auto* x = node.as_floating_point()) return x->get();
+  if (const auto* x = node.as_string()) return x->get();
+  fail("{}: dates and times have no use here", where);
+}
+
+// nlohmann's parser recurses by its own stack, not ours, but what walks the tree does recurse.
+void check_depth(const std::string_view text, const std::string& where) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  if (deepest > kMaxDepth)
+    fail("{}: nested {} deep, at most {} allowed", where, deepest, kMaxDepth);
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  check_depth(text, where);
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& e) {
+    // nlohmann's messages read "[json.exception.parse_error.101] parse error at line 1, column 2:
+    // …"
+    std::string what = e.what();
+    const size_t at = what.find("at line");
+    fail("{}: not valid JSON {}", where, at == std::string::npos ? what : what.substr(at));
+  }
+}
+
+Json parse_toml(std::string_view text, const std::string& where) {
+  try {
+    return from_toml(toml::parse(text), where, 0);
+  } catch (const toml::parse_error& e) {
+    fail("{}: line {}, column {}: {}", where, static_cast<i64>(e.source().begin.line),
+         static_cast<i64>(e.source().begin.column), std::string(e.description()));
+  }
+}
+
+Json load_config(const std::string& path) {
+  const std::string text = read_text_file(path);
+  return path.ends_with(".toml") ? parse_toml(text, path) : parse_json(text, path);
+}
+
+void merge_config(Json& tree, const Json& over) {
+  if (!over.is_object() || !tree.is_object()) {
+    tree = over;
+    return;
+  }
+  const auto kind = over.find("kind");
+  if (kind != over.end() && tree.contains("kind") && tree["kind"] != *kind) {
+    tree = Json::object();
+  }
+  for (const auto& [key, value] : over.items()) merge_config(tree[key], value);
+}
+
+void apply_override(Json& tree, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    fail("--set {}: expected key=value", assignment);
+  }
+  const std::string key = assignment.substr(0, equals);
+  const std::string text = assignment.substr(equals + 1);
+  Json value = text;
+  if (text.find('\n') == std::string::npos) {
+    try {
+      value = parse_toml("value = " + text, "--set " + key).at("value");
+    } catch (const Error&) {
+      // Not a TOML value, so bare text: --set out=runs/a.
+    }
+  }
+  Json patch;
+  std::stringstream parts(key);
+  std::vector<std::string> names;
+  for (std::string name; std::getline(parts, name, '.');) {
+    if (name.empty()) fail("--set {}: empty name in '{}'", assignment, key);
+    names.push_back(name);
+  }
+  if (names.size() > kMaxDepth) fail("--set {}: more than {} names", assignment, kMaxDepth);
+  patch = std::move(value);
+  for (size_t i = names.size(); i-- > 0;) {
+    Json outer = Json::object();
+    outer[names[i]] = std::move(patch);
+    patch = std::move(outer);
+  }
+  merge_config(tree, patch);
+}
+
+}  // namespace lathe
