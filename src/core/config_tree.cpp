@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/atomic_file.h"
+#include "core/utf8.h"
 
 namespace lathe {
 
@@ -55,13 +56,23 @@ void check_depth(const std::string_view text, const std::string& where) {
     fail("{}: nested {} deep, at most {} allowed", where, deepest, kMaxDepth);
 }
 
+// a.b.c = 1 nests as deep as it has dots, and toml++ frees its tables by recursion.
+void check_dots(std::string_view text, const std::string& where) {
+  constexpr int kMostDots = 2000;
+  int dots = 0;
+  for (const char c : text) {
+    dots = c == '\n' ? 0 : dots + (c == '.');
+    if (dots > kMostDots) fail("{}: more than {} dots in a line", where, kMostDots);
+  }
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
   check_depth(text, where);
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {  // a number like 1e999 is no parse_error
     // nlohmann's messages read "[json.exception.parse_error.101] parse error at line 1, column 2:
     // …"
     std::string what = e.what();
@@ -71,6 +82,7 @@ Json parse_json(std::string_view text, const std::string& where) {
 }
 
 Json parse_toml(std::string_view text, const std::string& where) {
+  check_dots(text, where);
   try {
     return from_toml(toml::parse(text), where, 0);
   } catch (const toml::parse_error& e) {
@@ -97,6 +109,13 @@ void merge_config(Json& tree, const Json& over) {
 }
 
 void apply_override(Json& tree, const std::string& assignment) {
+  if (!tree.is_object() && !tree.is_null()) {
+    fail("--set {}: the file holds {}, expected a table of keys", assignment, tree.type_name());
+  }
+  const size_t readable = valid_utf8_prefix(assignment);
+  if (readable != assignment.size()) {
+    fail("--set {}: the byte after that is no UTF-8", assignment.substr(0, readable));
+  }
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0) {
     fail("--set {}: expected key=value", assignment);

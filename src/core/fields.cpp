@@ -24,7 +24,21 @@ std::string shortest(double value) {
   return text;
 }
 
-std::string in_quotes(const std::string& value) { return Json(value).dump(); }
+// JSON's escapes are TOML's too, except that TOML wants one for DEL. What is no UTF-8 has no
+// spelling in either and becomes U+FFFD.
+std::string in_quotes(const std::string& value) {
+  std::string text = Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (size_t at = 0; (at = text.find('\x7f', at)) != std::string::npos;) {
+    text.replace(at, 1, "\\u007f");
+  }
+  return text;
+}
+
+// Foreign text for an error message: short, and on one line.
+std::string shown(std::string_view text) {
+  std::string quoted = in_quotes(std::string(text.substr(0, 60)));
+  return quoted.substr(1, quoted.size() - 2) + (text.size() > 60 ? "..." : "");
+}
 
 template <class T, class Print>
 std::string list(const std::vector<T>& values, Print print) {
@@ -163,7 +177,7 @@ void FieldReader::choice(std::string_view key, int& index, std::span<const std::
       return;
     }
   }
-  fail("{}: '{}{}' is '{}', expected one of {}", where_, levels_.back().path, key, name,
+  fail("{}: '{}{}' is '{}', expected one of {}", where_, levels_.back().path, key, shown(name),
        joined(names));
 }
 
@@ -191,7 +205,7 @@ void FieldReader::check_unknown(const Level& level) const {
     const std::string near = nearest_name(key, level.known);
     std::string names;
     for (const std::string& name : level.known) names += (names.empty() ? "" : ", ") + name;
-    fail("{}: unknown key '{}{}'{}; known here: {}", where_, level.path, key,
+    fail("{}: unknown key '{}{}'{}; known here: {}", where_, level.path, shown(key),
          near.empty() ? "" : ", did you mean '" + level.path + near + "'?", names);
   }
 }
@@ -245,7 +259,7 @@ void TomlPrinter::line(std::string_view key, const std::string& value, std::stri
     head.resize(std::max<size_t>(head.size() + 2, 32), ' ');
     head += "# " + std::string(help);
   }
-  text += head + "\n";
+  levels_.back().lines += head + "\n";
 }
 void TomlPrinter::field(std::string_view key, bool& value, std::string_view help) {
   line(key, value ? "true" : "false", help);
@@ -275,12 +289,20 @@ void TomlPrinter::choice(std::string_view key, int& index, std::span<const std::
        std::string(help) + " (" + joined(names) + ")");
 }
 void TomlPrinter::begin_section(std::string_view key, std::string_view help) {
-  path_ += (path_.empty() ? "" : ".") + std::string(key);
-  text += "\n[" + path_ + "]" + (help.empty() ? "" : "  # " + std::string(help)) + "\n";
+  const std::string& outer = levels_.back().path;
+  Level level;
+  level.path = outer.empty() ? std::string(key) : outer + "." + std::string(key);
+  level.lines = "\n[" + level.path + "]" + (help.empty() ? "" : "  # " + std::string(help)) + "\n";
+  levels_.push_back(std::move(level));
 }
 void TomlPrinter::end_section() {
-  const size_t dot = path_.rfind('.');
-  path_.resize(dot == std::string::npos ? 0 : dot);
+  const Level done = std::move(levels_.back());
+  levels_.pop_back();
+  levels_.back().sections += done.lines + done.sections;
+}
+std::string TomlPrinter::take() {
+  LATHE_CHECK(levels_.size() == 1);
+  return levels_.back().lines + levels_.back().sections;
 }
 
 }  // namespace lathe

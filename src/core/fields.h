@@ -136,11 +136,16 @@ class TomlPrinter : public FieldVisitor {
               std::string_view help) override;
   void begin_section(std::string_view key, std::string_view help) override;
   void end_section() override;
-  std::string text;
+  std::string take();
 
  private:
+  // TOML gives every line after a [header] to that table, so a table's own lines go before the
+  // tables inside it, whatever the order of the visit.
+  struct Level {
+    std::string path, lines, sections;
+  };
   void line(std::string_view key, const std::string& value, std::string_view help);
-  std::string path_;
+  std::vector<Level> levels_ = {{}};
 };
 
 template <class S>
@@ -148,7 +153,7 @@ std::string print_toml(const S& from) {
   TomlPrinter printer;
   S copy = from;
   copy.visit_fields(printer);
-  return printer.text;
+  return printer.take();
 }
 
 }  // namespace lathe

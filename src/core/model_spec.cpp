@@ -7,6 +7,7 @@
 
 #include "core/config_tree.h"
 #include "core/presets.h"
+#include "core/run_directory.h"
 #include "core/variants.h"
 
 namespace lathe {
@@ -81,6 +82,8 @@ void ModelSpec::validate() const {
   in_range("topology.n_paths", topology.n_paths, 4096);
   in_range("topology.blocks_per_stage", topology.blocks_per_stage, 4096);
   in_range("topology.kernel_size", topology.kernel_size, 64);
+  // Four matrices of 2^43 weights a block, 4096 blocks: every sum stays within 63 bits.
+  in_range("n_heads × d_head", n_heads * d_head, 1 << 22);
   if (n_heads % n_kv_heads) {
     fail("[spec] n_kv_heads {} does not divide n_heads {}", n_kv_heads, n_heads);
   }
@@ -125,11 +128,12 @@ Json resolve_model_section(const Json& section, const std::string& folder,
   }
   if (!preset.empty()) base = preset_spec(preset);
   const auto beside = [&](const std::string& path) {
-    return fs::exists(path) ? path : (fs::path(folder) / path).string();
+    std::error_code ignored;
+    return fs::exists(path, ignored) ? path : (fs::path(folder) / path).string();
   };
   if (!spec.empty()) base = load_config(beside(spec));
   if (!init_from.empty())
-    base = load_config((fs::path(beside(init_from)) / "config.json").string());
+    base = load_config(model_directory(beside(init_from)) + "/config.json");
   merge_config(base, own);
   return base;
 }
@@ -138,7 +142,7 @@ Json load_model_spec_json(const std::string& source) {
   if (is_preset(source)) return preset_spec(source);
   std::error_code ignored;
   if (fs::is_directory(source, ignored)) {
-    return load_config((fs::path(source) / "config.json").string());
+    return load_config(model_directory(source) + "/config.json");
   }
   if (!fs::exists(source, ignored)) {
     const std::string near = nearest_name(source, preset_names());

@@ -24,7 +24,7 @@ LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in
   linear.kind = option.kind;
   linear.in = in;
   linear.out = out;
-  linear.rank = option.rank ? scaled(spec, option.rank, width, "rank", layer) : 0;
+  linear.rank = option.rank > 0 ? scaled(spec, option.rank, width, "rank", layer) : option.rank;
   linear.n_blocks = option.n_blocks;
   linear.bias = spec.linear_bias;
   check_linear(linear, where);

@@ -1,0 +1,196 @@
+// lathe tokenizer: trains a tokenizer, encodes and decodes text.
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/ordered_tasks.h"
+#include "cli/progress_line.h"
+#include "core/atomic_file.h"
+#include "core/bpe_trainer.h"
+#include "core/cpu_limits.h"
+#include "core/document_reader.h"
+#include "core/error.h"
+#include "core/tokenizer.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kCountBatchBytes = size_t{8} << 20;
+
+struct TrainOptions {
+  int64_t vocab_size = 0;
+  std::string out;
+  std::vector<std::string> inputs;
+  std::vector<std::string> extensions;
+  int threads = 0;
+};
+
+void write_stdout(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+    fail_errno("[tokenizer] cannot write the output");
+  }
+}
+
+void flush_stdout() {
+  if (std::fflush(stdout) != 0) fail_errno("[tokenizer] cannot write the output");
+}
+
+WordCounts count_words(const TrainOptions& options, ProgressLine& progress) {
+  WordCounts total;
+  OrderedTasks<WordCounts> tasks(
+      options.threads > 0 ? options.threads : available_threads(), [&](WordCounts counts) {
+        total.merge(counts);
+        if (progress.is_due()) {
+          progress.show(format("counting words: {:.1f} MB, {} different",
+                               static_cast<double>(total.n_bytes()) / 1e6, total.words().size()));
+        }
+      });
+  DocumentReader reader(list_input_files(options.inputs, options.extensions), "");
+  std::string document;
+  for (bool more = true; more;) {
+    std::vector<std::string> batch;
+    size_t n_bytes = 0;
+    while (n_bytes < kCountBatchBytes && (more = reader.next(document))) {
+      n_bytes += document.size();
+      batch.push_back(std::move(document));
+    }
+    tasks.add([batch = std::move(batch)] {
+      WordCounts counts;
+      for (const std::string& text : batch) counts.add(text);
+      return counts;
+    });
+  }
+  tasks.finish();
+  return total;
+}
+
+int train(const TrainOptions& options) {
+  std::error_code ignored;
+  const std::string path = std::filesystem::is_directory(options.out, ignored)
+                               ? options.out + "/tokenizer.json"
+                               : options.out;
+  if (!path.ends_with(".json")) {
+    fail("[tokenizer train] --out '{}', expected a folder or a name ending in .json", path);
+  }
+  AtomicFile file(path);  // opened first: a wrong path shows before the work
+  ProgressLine progress;
+  const WordCounts counts = count_words(options, progress);
+  if (counts.n_bytes() == 0) fail("[tokenizer train] the inputs hold no text, expected some");
+  const BpeTraining trained = train_bpe(counts, options.vocab_size, [&](int64_t n) {
+    if (progress.is_due()) progress.show(format("learning merges: {} tokens", n));
+  });
+  file.write(to_tokenizer_json(trained.definition));
+  file.commit();
+  progress.clear();
+  const auto vocab_size = static_cast<int64_t>(trained.definition.tokens.size());
+  if (vocab_size < options.vocab_size) {
+    std::fputs(format("stopped at {} tokens, {} were asked for: no pair is left that occurs twice; "
+                      "give more text for a larger vocabulary\n",
+                      vocab_size, options.vocab_size)
+                   .c_str(),
+               stderr);
+  }
+  std::fputs(format("{}: {} tokens, {:.3f} bytes per token on {:.1f} MB of text, {:.1f} s\n", path,
+                    vocab_size,
+                    static_cast<double>(counts.n_bytes()) / static_cast<double>(trained.n_tokens),
+                    static_cast<double>(counts.n_bytes()) / 1e6, progress.seconds())
+                 .c_str(),
+             stderr);
+  return 0;
+}
+
+int encode(const Tokenizer& tokenizer) {
+  std::string line, out;
+  while (std::getline(std::cin, line)) {
+    out.clear();
+    for (const int32_t id : tokenizer.encode(line)) {
+      if (!out.empty()) out += ' ';
+      out += std::to_string(id);
+    }
+    out += '\n';
+    write_stdout(out);
+  }
+  flush_stdout();
+  return 0;
+}
+
+std::vector<int32_t> parse_ids(std::string_view line, int64_t line_number) {
+  std::vector<int32_t> ids;
+  for (;;) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+    if (line.empty()) return ids;
+    const std::string_view word = line.substr(0, line.find_first_of(" \t\r"));
+    int32_t id = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || end != word.data() + word.size()) {
+      fail("[tokenizer decode] line {}: '{}' is no token id, expected numbers separated by spaces",
+           line_number, word.substr(0, 40));
+    }
+    ids.push_back(id);
+    line.remove_prefix(word.size());
+  }
+}
+
+int decode(const Tokenizer& tokenizer) {
+  std::string line;
+  for (int64_t n = 1; std::getline(std::cin, line); ++n) {
+    write_stdout(tokenizer.decode(parse_ids(line, n)) + '\n');
+  }
+  flush_stdout();
+  return 0;
+}
+
+}  // namespace
+
+int cmd_tokenizer(int argc, char** argv) {
+  CLI::App app("Trains a byte-level BPE tokenizer, encodes and decodes text.", "lathe tokenizer");
+  app.require_subcommand(1);
+  const char* what_tokenizer =
+      "'bytes', a tokenizer.json, vocab.bpe, merges.txt or *.model file, or a folder with one";
+
+  TrainOptions options;
+  CLI::App* train_app = app.add_subcommand(
+      "train", "learn a byte-level BPE vocabulary and write it as a Hugging Face tokenizer.json");
+  train_app->add_option("--vocab-size", options.vocab_size, "tokens in all, at least 257")
+      ->required()
+      ->type_name("N");
+  train_app->add_option("--out", options.out, "the file to write, NAME.json, or a folder")
+      ->required()
+      ->type_name("FILE");
+  train_app
+      ->add_option("text", options.inputs,
+                   "text files, .jsonl (\"text\" of each line), these as .gz or .zst, or folders")
+      ->required()
+      ->type_name("TEXT");
+  train_app
+      ->add_option("--extension", options.extensions,
+                   "of folders only files with this ending (.py); may be repeated")
+      ->type_name("EXT")
+      ->expected(1)
+      ->take_all();
+  train_app->add_option("--threads", options.threads, "threads that count words (default: all)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+
+  std::string tokenizer;
+  CLI::App* encode_app =
+      app.add_subcommand("encode", "text on stdin, one document a line → ids, one line a document");
+  CLI::App* decode_app = app.add_subcommand("decode", "ids on stdin → text, one line a document");
+  for (CLI::App* sub : {encode_app, decode_app}) {
+    sub->add_option("--tokenizer", tokenizer, what_tokenizer)->required()->type_name("TOK");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  }
+  if (train_app->parsed()) return train(options);
+  std::ios::sync_with_stdio(false);
+  return encode_app->parsed() ? encode(*load_tokenizer(tokenizer))
+                              : decode(*load_tokenizer(tokenizer));
+}
+
+}  // namespace lathe

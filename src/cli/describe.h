@@ -1,0 +1,30 @@
+// What `lathe describe` says of a model, as figures, JSON and a table. Computes; does not print.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/account.h"
+#include "core/fields.h"
+
+namespace lathe {
+
+struct Description {
+  Plan plan;
+  ParamCount params;
+  ByteCount bytes;
+  double forward_flops = 0;           // per token, at the full context
+  std::optional<TrainPlan> training;  // absent: nobody has said how many tokens
+  TrainCount train;
+};
+
+// Error where the guide has nothing to guide, or its share leaves (0, 1]. A guide_share of 0 stands
+// for the default: a half for fixed_steps, for fixed_flops what matches the dense twin's FLOPs.
+Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> training);
+
+// The shape is part of the command line's contract (DESIGN.md); train_total is null without tokens.
+Json describe_as_json(const Description& description);
+
+std::string describe_as_text(const Description& description, const std::string& title);
+
+}  // namespace lathe

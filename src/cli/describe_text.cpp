@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <array>
+
+#include "cli/describe.h"
+
+namespace lathe {
+
+namespace {
+
+// 109632000 → "109,632,000".
+std::string grouped(i64 n) {
+  std::string text = std::to_string(n);
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+// Three or four significant digits and a power of ten by name: "256.8 M".
+std::string scaled(double value, std::string_view unit) {
+  constexpr std::array<std::string_view, 7> kPrefixes = {"", "k", "M", "G", "T", "P", "E"};
+  size_t i = 0;
+  // 999.96 would be printed as 1000.0, and reads better as 1.0 of the next.
+  while (value >= 999.95 && i + 1 < kPrefixes.size()) {
+    value /= 1000;
+    ++i;
+  }
+  return format(i == 0 ? "{:.0f} {}{}" : "{:.1f} {}{}", value, kPrefixes[i], unit);
+}
+
+std::string percent(double part, double whole) { return format("{:5.1f} %", 100 * part / whole); }
+
+bool equal(const NormSpec& a, const NormSpec& b) {
+  return a.kind == b.kind && a.width == b.width && a.eps == b.eps && a.bias == b.bias;
+}
+
+// Apart from its name and number.
+bool same_shape(const BlockSpec& a, const BlockSpec& b) {
+  return a.d_model == b.d_model && a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads &&
+         a.d_head == b.d_head && a.d_ff == b.d_ff && equal(a.norm_1, b.norm_1) &&
+         equal(a.norm_2, b.norm_2) && a.qkv == b.qkv && a.out == b.out && a.up == b.up &&
+         a.down == b.down && a.activation == b.activation && a.rope == b.rope;
+}
+
+std::string heads(const BlockSpec& b) {
+  std::string text = format("{} heads × {}", b.n_heads, b.d_head);
+  if (b.n_kv_heads != b.n_heads) text += format(" ({} kv)", b.n_kv_heads);
+  return text;
+}
+
+class PlanText {
+ public:
+  void operator()(const EmbedStage& s) {
+    line("embed",
+         format("{} tokens × {}{}", s.vocab_size, s.width,
+                s.learned_positions ? format(", {} learned positions", s.context_length) : ""));
+  }
+  void operator()(const BlocksStage& s) { blocks(s.blocks); }
+  void operator()(const ProjectStage& s) {
+    line(s.name, s.kernel_size == 1
+                     ? format("{} → {}", s.in, s.out)
+                     : format("{} → {}, causal over {} positions", s.in, s.out, s.kernel_size));
+  }
+  void operator()(const ForkStage& s) {
+    line("fork",
+         format("{} paths from the same input, averaged by a learned gate", s.paths.size()));
+    for (const PathSpec& path : s.paths) {
+      indent_ = "  ";
+      line(path.name + " entry", describe_linear(path.entry));
+      blocks(path.blocks);
+      indent_.clear();
+    }
+  }
+  void operator()(const NormStage& s) { line("norm", format("{}", s.norm.width)); }
+  void operator()(const HeadStage& s) {
+    line("head", format("{} → {}{}", s.in, s.vocab_size, s.tied ? ", tied to embed" : ""));
+  }
+
+  std::string text;
+
+ private:
+  void line(const std::string& name, const std::string& what) {
+    text += format("  {:<18}{}\n", indent_ + name + ":", what);
+  }
+  void blocks(const std::vector<BlockSpec>& list) {
+    for (size_t from = 0; from < list.size();) {
+      size_t to = from + 1;
+      while (to < list.size() && same_shape(list[from], list[to])) ++to;
+      const BlockSpec& b = list[from];
+      line(to - from == 1 ? format("block {}", b.layer)
+                          : format("blocks {}-{}", b.layer, list[to - 1].layer),
+           format("width {}, {}; qkv {}; out {}; up {}; down {}", b.d_model, heads(b),
+                  describe_linear(b.qkv), describe_linear(b.out), describe_linear(b.up),
+                  describe_linear(b.down)));
+      from = to;
+    }
+  }
+
+  std::string indent_;
+};
+
+std::string params_text(const ParamCount& p) {
+  std::string text = "parameters\n";
+  const auto row = [&](const char* name, i64 n) {
+    text += format("  {:<12}{:>16}  {}\n", name, grouped(n),
+                   percent(static_cast<double>(n), static_cast<double>(p.total)));
+  };
+  row("ffn", p.ffn);
+  row("attention", p.attention);
+  row("embedding", p.embedding);
+  if (p.head) row("head", p.head);
+  row("other", p.other);
+  row("total", p.total);
+  return text;
+}
+
+std::string train_text(const Description& d) {
+  if (!d.training) return "  training        --tokens N counts it\n";
+  const TrainPlan& t = *d.training;
+  std::string text =
+      format("  training        {:.4g} FLOP: {} tokens, {} steps of {} tokens\n", d.train.flops,
+             scaled(t.tokens, ""), grouped(d.train.steps), grouped(t.batch_tokens));
+  if (t.guide != GuideMode::kOff) {
+    text += format("                  self-guided {}: {} guided steps, share {:.4f}\n",
+                   names_of(t.guide)[static_cast<size_t>(t.guide)], grouped(d.train.guided_steps),
+                   t.guide_share);
+  }
+  return text;
+}
+
+bool structured(const Plan& plan) {
+  for (const BlockSpec* b : all_blocks(plan)) {
+    for (const LinearSpec* linear : {&b->qkv, &b->out, &b->up, &b->down}) {
+      if (two_factor(*linear)) return true;
+    }
+  }
+  return false;
+}
+
+std::string twin_text(const Description& d) {
+  std::optional<TrainPlan> training = d.training;
+  if (training) {
+    training->guide = GuideMode::kOff;
+    training->guide_share = 0;
+  }
+  const Description twin = describe_model(dense_twin(d.plan.spec), training);
+  std::string text = "against the same model with every linear dense\n";
+  const auto row = [&](const char* name, double own, double dense, const std::string& of) {
+    text += format("  {:<18}{:.3f} of {}\n", name, own / dense, of);
+  };
+  row("parameters", static_cast<double>(d.params.total), static_cast<double>(twin.params.total),
+      grouped(twin.params.total));
+  row("FLOP a token", d.forward_flops, twin.forward_flops, scaled(twin.forward_flops, "FLOP"));
+  if (training && twin.train.flops > 0) {
+    row("FLOP to train", d.train.flops, twin.train.flops,
+        format("{:.4g} FLOP on the same tokens", twin.train.flops));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string describe_as_text(const Description& d, const std::string& title) {
+  PlanText plan;
+  for (const Stage& stage : d.plan.stages) std::visit(plan, stage);
+  std::string text = title + "\n\n" + params_text(d.params);
+  text += format("\nwork\n  forward         {} a token, context {}\n",
+                 scaled(d.forward_flops, "FLOP"), d.plan.spec.context_length);
+  text += format("  training step   {} a token\n", scaled(3 * d.forward_flops, "FLOP"));
+  text += train_text(d);
+  text += format("\nbytes (2 a number)\n  weights read    {} a decoded token\n",
+                 scaled(static_cast<double>(d.bytes.weights_per_token), "B"));
+  text += format("  KV cache        {} a position\n",
+                 scaled(static_cast<double>(d.bytes.kv_per_token), "B"));
+  text += "\nplan\n" + plan.text;
+  if (structured(d.plan)) text += "\n" + twin_text(d);
+  return text;
+}
+
+}  // namespace lathe

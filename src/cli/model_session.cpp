@@ -1,0 +1,46 @@
+#include "cli/model_session.h"
+
+#include <filesystem>
+
+#include "core/cpu_limits.h"
+#include "infer/generate.h"
+
+namespace lathe {
+
+namespace {
+
+// The tokenizer that the config names: a file of the model directory, or "bytes".
+std::string tokenizer_path(const ModelOptions& options, const Model& model) {
+  if (!options.tokenizer.empty()) return options.tokenizer;
+  const std::string& name = model.plan.spec.tokenizer;
+  if (name == "bytes") return name;
+  return (std::filesystem::path(options.model) / name).string();
+}
+
+}  // namespace
+
+void ModelOptions::add_to(CLI::App& app) {
+  app.add_option("model", model, "model directory: config.json, model.safetensors, tokenizer")
+      ->required()
+      ->type_name("MODEL");
+  app.add_option("--tokenizer", tokenizer, "another tokenizer than the model directory's")
+      ->type_name("TOK");
+  app.add_option("--threads", threads, "threads (default: what affinity and cgroup allow)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  app.add_option("--path", path,
+                 "all: every parallel path, weighted; best: only the one with the largest weight")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, PathChoice>{
+          {"all", PathChoice::kAll}, {"best", PathChoice::kBest}}))
+      ->type_name("all|best");
+}
+
+ModelSession::ModelSession(const ModelOptions& options)
+    : model(load_model(options.model)),
+      tokenizer(load_tokenizer(tokenizer_path(options, *model))),
+      pool(options.threads > 0 ? options.threads : available_threads()),
+      state(pool) {
+  check_tokenizer(*model, *tokenizer, tokenizer_path(options, *model));
+}
+
+}  // namespace lathe

@@ -1,0 +1,33 @@
+// What the commands that run a model have in common: the model, its tokenizer, threads and scratch.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "core/tokenizer.h"
+#include "infer/forward.h"
+#include "infer/model.h"
+
+namespace lathe {
+
+struct ModelOptions {
+  std::string model;      // directory
+  std::string tokenizer;  // "": the one that config.json names
+  int threads = 0;        // 0: what affinity and cgroup allow
+  PathChoice path = PathChoice::kAll;
+
+  // MODEL, --tokenizer, --threads, --path.
+  void add_to(CLI::App& app);
+};
+
+struct ModelSession {
+  explicit ModelSession(const ModelOptions& options);
+
+  std::unique_ptr<const Model> model;
+  std::unique_ptr<Tokenizer> tokenizer;
+  ThreadPool pool;
+  State state;
+};
+
+}  // namespace lathe

@@ -1,0 +1,67 @@
+// The merge step of byte-pair encoding: symbols of one piece in, tokens out. Knows ids and ranks
+// only, neither text nor files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace lathe {
+
+// Which pairs of neighbours merge, in which order, into what. Const after the last add().
+class MergeTable {
+ public:
+  struct Merge {
+    int32_t rank = -1;  // the lower, the earlier; -1: the pair does not merge
+    int32_t id = -1;    // of the merged token
+  };
+
+  // Room for `n_merges` pairs.
+  explicit MergeTable(size_t n_merges);
+  // Ids and rank must be >= 0. A pair that is there already keeps its first rank.
+  void add(int32_t left, int32_t right, Merge merge);
+  Merge find(int32_t left, int32_t right) const {
+    const uint64_t key = make_key(left, right);
+    for (size_t i = slot_of(key);; i = (i + 1) & mask_) {
+      if (slots_[i].key == key) return slots_[i].merge;
+      if (slots_[i].key == kEmpty) return {};
+    }
+  }
+
+ private:
+  static constexpr uint64_t kEmpty = ~uint64_t{0};
+  struct Slot {
+    uint64_t key = kEmpty;
+    Merge merge;
+  };
+  static uint64_t make_key(int32_t left, int32_t right) {
+    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+  }
+  size_t slot_of(uint64_t key) const {
+    return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
+  }
+
+  std::vector<Slot> slots_;  // a power of two, at most half full
+  size_t mask_ = 0;
+  int shift_ = 0;
+};
+
+// Scratch memory of merge_symbols, kept by the caller to save allocations.
+struct MergeScratch {
+  struct Node {
+    int32_t id, previous, next;
+  };
+  struct Candidate {
+    int32_t rank, position, right, id;
+  };
+  std::vector<int32_t> ranks;
+  std::vector<Node> nodes;
+  std::vector<Candidate> heap;
+};
+
+// Replaces neighbours by their merge, always the lowest rank first and of equal ranks the leftmost,
+// until no pair merges. `symbols` is shortened in place; at most 2^31 - 2 of them.
+// Time: n log n for long pieces, so that a megabyte of one letter does no harm.
+void merge_symbols(const MergeTable& table, std::vector<int32_t>& symbols, MergeScratch& scratch);
+
+}  // namespace lathe

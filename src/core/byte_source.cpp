@@ -1,0 +1,156 @@
+#include "core/byte_source.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "core/error.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{1} << 17;
+
+class PlainSource : public ByteSource {
+ public:
+  explicit PlainSource(const std::string& path)
+      : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) fail_errno(format("[read] cannot open '{}'", path));
+  }
+  ~PlainSource() override { ::close(fd_); }
+  PlainSource(const PlainSource&) = delete;
+  PlainSource& operator=(const PlainSource&) = delete;
+
+  size_t read(char* out, size_t n) override {
+    for (;;) {
+      const ssize_t got = ::read(fd_, out, n);
+      if (got >= 0) return static_cast<size_t>(got);
+      if (errno != EINTR) fail_errno(format("[read] cannot read '{}'", path_));
+    }
+  }
+
+ protected:
+  std::string path_;
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail_cut_short(const std::string& path) {
+  fail(
+      "[read] '{}' ends in the middle of its compressed data, expected a whole file; copy it again",
+      path);
+}
+
+class GzipSource : public ByteSource {
+ public:
+  explicit GzipSource(const std::string& path) : file_(path), path_(path), input_(kChunkBytes) {
+    // 16: a gzip header is expected.
+    LATHE_CHECK(inflateInit2(&stream_, 16 + MAX_WBITS) == Z_OK);
+  }
+  ~GzipSource() override { inflateEnd(&stream_); }
+  GzipSource(const GzipSource&) = delete;
+  GzipSource& operator=(const GzipSource&) = delete;
+
+  size_t read(char* out, size_t n) override {
+    stream_.next_out = reinterpret_cast<Bytef*>(out);
+    stream_.avail_out = static_cast<uInt>(std::min(n, kChunkBytes));
+    const uInt room = stream_.avail_out;
+    while (stream_.avail_out == room) {
+      if (stream_.avail_in == 0 && !refill()) {
+        if (in_member_) fail_cut_short(path_);
+        return 0;
+      }
+      // A file may be several members one after the other.
+      if (!in_member_) inflateReset(&stream_);
+      in_member_ = true;
+      const int status = inflate(&stream_, Z_NO_FLUSH);
+      if (status == Z_STREAM_END) {
+        in_member_ = false;
+      } else if (status != Z_OK && status != Z_BUF_ERROR) {
+        fail("[read] '{}' is not gzip or is damaged ({})", path_,
+             stream_.msg != nullptr ? stream_.msg : "no reason given");
+      }
+    }
+    return room - stream_.avail_out;
+  }
+
+ private:
+  bool refill() {
+    const size_t got = file_.read(input_.data(), input_.size());
+    stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
+    stream_.avail_in = static_cast<uInt>(got);
+    return got > 0;
+  }
+
+  PlainSource file_;
+  std::string path_;
+  std::vector<char> input_;
+  z_stream stream_{};
+  bool in_member_ = false;
+};
+
+struct FreeZstd {
+  void operator()(ZSTD_DCtx* p) const { ZSTD_freeDCtx(p); }
+};
+
+class ZstdSource : public ByteSource {
+ public:
+  explicit ZstdSource(const std::string& path)
+      : file_(path), path_(path), input_(kChunkBytes), context_(ZSTD_createDCtx()) {
+    if (!context_) throw std::bad_alloc();
+  }
+
+  size_t read(char* out, size_t n) override {
+    ZSTD_outBuffer output{out, n, 0};
+    while (output.pos == 0) {
+      if (buffer_.pos == buffer_.size && !refill() && !pending_output_) {
+        if (in_frame_) fail_cut_short(path_);
+        return 0;
+      }
+      const size_t before = buffer_.pos;
+      const size_t status = ZSTD_decompressStream(context_.get(), &output, &buffer_);
+      if (ZSTD_isError(status)) {
+        fail("[read] '{}' is not zstd or is damaged ({})", path_, ZSTD_getErrorName(status));
+      }
+      in_frame_ = status != 0;
+      // A full output buffer may leave decompressed bytes inside the context.
+      pending_output_ = in_frame_ && output.pos == output.size;
+      if (output.pos == 0 && buffer_.pos == before && buffer_.size == 0) {
+        if (in_frame_) fail_cut_short(path_);
+        return 0;
+      }
+    }
+    return output.pos;
+  }
+
+ private:
+  bool refill() {
+    const size_t got = file_.read(input_.data(), input_.size());
+    buffer_ = {input_.data(), got, 0};
+    return got > 0;
+  }
+
+  PlainSource file_;
+  std::string path_;
+  std::vector<char> input_;
+  std::unique_ptr<ZSTD_DCtx, FreeZstd> context_;
+  ZSTD_inBuffer buffer_{nullptr, 0, 0};
+  bool in_frame_ = false;
+  bool pending_output_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteSource> open_byte_source(const std::string& path) {
+  if (path.ends_with(".gz")) return std::make_unique<GzipSource>(path);
+  if (path.ends_with(".zst")) return std::make_unique<ZstdSource>(path);
+  return std::make_unique<PlainSource>(path);
+}
+
+}  // namespace lathe

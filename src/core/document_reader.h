@@ -1,0 +1,56 @@
+// The documents of a corpus: text files, JSON lines, the same compressed, or folders of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/byte_source.h"
+
+namespace lathe {
+
+// The files that `inputs` stand for, in order: a file is itself, a folder all regular files below
+// it in the order of their paths, without hidden ones. With `extensions` (".py") only the files of
+// a folder with such an ending, also before .gz or .zst. Throws Error for a path that is missing
+// and for a folder that yields nothing.
+std::vector<std::string> list_input_files(const std::vector<std::string>& inputs,
+                                          const std::vector<std::string>& extensions);
+
+// Streams documents; holds one at a time. One thread at a time.
+//   *.jsonl      one document a line, the text under "text"; blank lines are skipped
+//   other files  one document, or with `split_on` the parts between its occurrences (without it)
+// Empty documents are skipped.
+class DocumentReader {
+ public:
+  DocumentReader(std::vector<std::string> files, std::string split_on);
+
+  // The next document, or false at the end of the corpus. Throws Error, naming the file (and line),
+  // when a file cannot be read or a line is not JSON with text.
+  bool next(std::string& document);
+
+  size_t n_files() const { return files_.size(); }
+  size_t n_files_done() const { return n_opened_ == 0 ? 0 : n_opened_ - (source_ ? 1 : 0); }
+
+ private:
+  bool fill();
+  // Moves the bytes up to the next separator, or the rest of the file, to `part`.
+  bool next_part(std::string_view separator, std::string& part);
+
+  std::vector<std::string> files_;
+  std::string split_on_;
+  size_t n_opened_ = 0;
+  std::unique_ptr<ByteSource> source_;  // of the file being read, none between files
+  bool json_lines_ = false;
+  int64_t line_ = 0;
+  std::string buffer_;  // read but not yet given out, from `begin_` on
+  size_t begin_ = 0;
+  size_t searched_ = 0;  // no separator starts in buffer_[begin_, searched_)
+  bool at_end_ = false;
+};
+
+// The value of "text" in one line of JSON. Throws Error beginning with `where`.
+std::string parse_json_line(std::string_view line, const std::string& where);
+
+}  // namespace lathe

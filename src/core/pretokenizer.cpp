@@ -1,0 +1,159 @@
+#include "core/pretokenizer.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/utf8.h"
+
+namespace lathe {
+namespace {
+
+// White_Space is the separators and these controls. PCRE2's own \s adds U+180E.
+constexpr std::string_view kSpace = R"(\t-\r\x{85}\p{Z})";
+
+constexpr size_t kMaxStackBytes = size_t{8} << 20;
+
+struct FreeCode {
+  void operator()(pcre2_code* p) const { pcre2_code_free(p); }
+};
+struct FreeData {
+  void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
+};
+struct FreeContext {
+  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
+};
+struct FreeStack {
+  void operator()(pcre2_jit_stack* p) const { pcre2_jit_stack_free(p); }
+};
+
+std::string message_of(int code) {
+  PCRE2_UCHAR text[256];
+  pcre2_get_error_message(code, text, sizeof text);
+  return reinterpret_cast<const char*>(text);
+}
+
+}  // namespace
+
+const char* const kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+struct Pretokenizer::Pattern {
+  std::unique_ptr<pcre2_code, FreeCode> code;
+  bool jit = false;
+};
+
+struct Pretokenizer::Matcher::State {
+  const std::vector<Pattern>* patterns;
+  std::unique_ptr<pcre2_match_data, FreeData> data;
+  std::unique_ptr<pcre2_jit_stack, FreeStack> stack;
+  std::unique_ptr<pcre2_match_context, FreeContext> context;
+};
+
+Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    const std::string translated = translate_pattern(pattern);
+    int error = 0;
+    size_t offset = 0;
+    // MULTILINE: in the tokenizers' engine ^ and $ always match at line ends.
+    Pattern compiled;
+    compiled.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()),
+                                      translated.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE,
+                                      &error, &offset, nullptr));
+    if (!compiled.code) {
+      fail("[tokenizer] the pre-tokenizer pattern '{}' does not compile: {}, at byte {}", pattern,
+           message_of(error), offset);
+    }
+    // Without the JIT (an exotic machine) the interpreter finds the same matches.
+    compiled.jit = pcre2_jit_compile(compiled.code.get(), PCRE2_JIT_COMPLETE) == 0;
+    patterns_.push_back(std::move(compiled));
+  }
+}
+
+Pretokenizer::~Pretokenizer() = default;
+Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
+Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
+
+Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
+    : state_(std::make_unique<State>()), n_levels_(owner.patterns_.size()) {
+  state_->patterns = &owner.patterns_;
+  state_->data.reset(pcre2_match_data_create(1, nullptr));
+  state_->stack.reset(pcre2_jit_stack_create(size_t{32} << 10, kMaxStackBytes, nullptr));
+  state_->context.reset(pcre2_match_context_create(nullptr));
+  if (!state_->data || !state_->stack || !state_->context) throw std::bad_alloc();
+  pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
+}
+
+Pretokenizer::Matcher::~Matcher() = default;
+
+size_t Pretokenizer::Matcher::valid_prefix(std::string_view text) {
+  return valid_utf8_prefix(text);
+}
+
+size_t Pretokenizer::Matcher::invalid_prefix(std::string_view text) {
+  size_t n = 0;
+  while (n < text.size() && read_code_point(text.substr(n)).length == 0) ++n;
+  return n;
+}
+
+Pretokenizer::Matcher::Range Pretokenizer::Matcher::next_match(size_t level, std::string_view text,
+                                                               size_t from) {
+  const Pattern& pattern = (*state_->patterns)[level];
+  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  const auto match = pattern.jit ? pcre2_jit_match : pcre2_match;
+  // The text has been checked to be UTF-8, and JIT matching never checks.
+  const int found =
+      match(pattern.code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
+            state_->data.get(), state_->context.get());
+  if (found == PCRE2_ERROR_NOMATCH) return {text.size(), text.size()};
+  if (found < 0) {
+    fail(
+        "[tokenizer] the pre-tokenizer pattern gave up on a text of {} bytes: {}; simplify the "
+        "pattern or split the text",
+        text.size(), message_of(found));
+  }
+  const size_t* range = pcre2_get_ovector_pointer(state_->data.get());
+  return {range[0], range[1]};
+}
+
+std::string translate_pattern(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c != '\\') {
+      // Nested classes and && are set operations in the one engine and plain characters in PCRE2.
+      if (in_class && (c == '[' || pattern.substr(i, 2) == "&&")) {
+        fail(
+            "[tokenizer] the pre-tokenizer pattern '{}' has a class within a class, which is not "
+            "supported",
+            pattern);
+      }
+      if (c == '[') in_class = true;
+      if (c == ']') in_class = false;
+      out += c;
+      continue;
+    }
+    const char escaped = ++i < pattern.size() ? pattern[i] : '\0';
+    const bool letter_or_digit = (escaped >= 'a' && escaped <= 'z') ||
+                                 (escaped >= 'A' && escaped <= 'Z') ||
+                                 (escaped >= '0' && escaped <= '9');
+    if (escaped == 's') {
+      out += in_class ? std::string(kSpace) : "[" + std::string(kSpace) + "]";
+    } else if (escaped == 'S' && !in_class) {
+      out += "[^" + std::string(kSpace) + "]";
+    } else if (std::string_view("pPdDrntfx").find(escaped) != std::string_view::npos ||
+               (!letter_or_digit && escaped != '\0')) {
+      out += '\\';
+      out += escaped;
+    } else {
+      fail("[tokenizer] the pre-tokenizer pattern '{}' uses '\\{}'{}, which is not supported",
+           pattern, std::string_view(&escaped, escaped != '\0'), in_class ? " in a class" : "");
+    }
+  }
+  return out;
+}
+
+}  // namespace lathe

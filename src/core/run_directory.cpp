@@ -1,0 +1,162 @@
+#include "core/run_directory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/atomic_file.h"
+#include "core/config_tree.h"
+#include "core/mapped_file.h"
+
+namespace lathe {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kChecksums = "checksums.json";
+constexpr const char* kUnfinished = ".unfinished-";
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) fail("[run] cannot make the folder {}: {}", path, error.message());
+}
+
+// Flushes a folder's list of names to the disk.
+void sync_folder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail_errno("[run] cannot open the folder " + path);
+  const int status = ::fsync(fd);
+  ::close(fd);
+  if (status != 0) fail_errno("[run] cannot flush the folder " + path);
+}
+
+// Removes a folder on the way out unless it was kept.
+struct FolderGuard {
+  std::string path;
+  ~FolderGuard() {
+    std::error_code ignored;
+    if (!path.empty()) fs::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+uint32_t file_checksum(const std::string& path) {
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  return static_cast<uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::string model_directory(const std::string& path) {
+  std::error_code ignored;
+  if (fs::exists(path + "/config.json", ignored)) return path;
+  if (!fs::is_directory(path, ignored)) fail("[model] {}: no such model or run directory", path);
+  if (!fs::is_directory(path + "/checkpoints", ignored)) {
+    fail("[model] {} holds neither a config.json (a model directory) nor checkpoints (a run)", path);
+  }
+  const RunDirectory run(path);
+  const auto step = run.newest_whole([](const std::string&) {});
+  if (!step) fail("[model] the run {} has no whole checkpoint yet", path);
+  return run.checkpoint(*step);
+}
+
+RunDirectory::RunDirectory(std::string path) : path_(std::move(path)) {
+  make_folder(file("checkpoints"));
+}
+
+std::string RunDirectory::checkpoint(i64 step) const {
+  return file("checkpoints/step-" + std::to_string(step));
+}
+
+std::vector<i64> RunDirectory::steps() const {
+  std::vector<i64> list;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(file("checkpoints"), error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("step-")) continue;
+    i64 step = 0;
+    const auto [end, status] = std::from_chars(name.data() + 5, name.data() + name.size(), step);
+    if (status == std::errc() && end == name.data() + name.size()) list.push_back(step);
+  }
+  if (error) fail("[run] cannot list {}: {}", file("checkpoints"), error.message());
+  std::sort(list.begin(), list.end());
+  return list;
+}
+
+void RunDirectory::publish(i64 step,
+                           const std::function<void(const std::string& folder)>& fill) const {
+  const std::string unfinished =
+      file("checkpoints/" + std::string(kUnfinished) + std::to_string(step));
+  std::error_code ignored;
+  fs::remove_all(unfinished, ignored);  // of a run that was killed
+  FolderGuard guard{unfinished};
+  make_folder(unfinished);
+  fill(unfinished);
+  Json sums = Json::object();
+  for (const auto& entry : fs::directory_iterator(unfinished)) {
+    sums[entry.path().filename().string()] = file_checksum(entry.path().string());
+  }
+  write_file_atomically(unfinished + "/" + kChecksums, sums.dump(1) + "\n");
+  sync_folder(unfinished);
+  const std::string target = checkpoint(step);
+  std::error_code error;
+  fs::remove_all(target, ignored);  // a damaged one of the same step
+  fs::rename(unfinished, target, error);
+  if (error) fail("[run] cannot rename {} to {}: {}", unfinished, target, error.message());
+  guard.path.clear();
+  sync_folder(file("checkpoints"));
+  write_file_atomically(file("latest"), "checkpoints/step-" + std::to_string(step) + "\n");
+}
+
+std::optional<std::string> RunDirectory::damage(i64 step) const {
+  const std::string folder = checkpoint(step);
+  try {
+    const std::string path = folder + "/" + kChecksums;
+    const Json sums = parse_json(read_text_file(path), path);
+    if (!sums.is_object() || sums.empty()) return path + " lists no files";
+    for (const auto& [name, sum] : sums.items()) {
+      if (name.find('/') != std::string::npos || !sum.is_number_unsigned()) {
+        return path + " is not a list of checksums";
+      }
+      if (file_checksum(folder + "/" + name) != sum.get<uint64_t>()) {
+        return folder + "/" + name + " does not have its checksum";
+      }
+    }
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return std::nullopt;
+}
+
+std::optional<i64> RunDirectory::newest_whole(
+    const std::function<void(const std::string&)>& say) const {
+  std::vector<i64> list = steps();
+  std::reverse(list.begin(), list.end());
+  for (i64 step : list) {
+    const auto why = damage(step);
+    if (!why) return step;
+    say(format("[run] checkpoint step-{} is damaged ({}); trying the one before", step, *why));
+  }
+  return std::nullopt;
+}
+
+void RunDirectory::prune(i64 keep, i64 best) const {
+  const std::vector<i64> list = steps();
+  const i64 n = static_cast<i64>(list.size());
+  for (i64 i = 0; i + keep < n; ++i) {
+    const i64 step = list[static_cast<size_t>(i)];
+    if (step == best) continue;
+    std::error_code ignored;
+    fs::remove_all(checkpoint(step), ignored);
+  }
+}
+
+}  // namespace lathe

@@ -1,0 +1,258 @@
+#include "infer/forward.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "infer/attention.h"
+
+namespace lathe {
+
+namespace {
+
+// Everything is checked here, so that a pass either happens or leaves caches as they were.
+i64 check_runs(const Model& model, std::span<const Run> runs) {
+  i64 n = 0;
+  for (const Run& run : runs) {
+    const KvCache& cache = *run.cache;
+    const i64 count = static_cast<i64>(run.tokens.size());
+    if (count == 0) fail("[forward] a sequence without new tokens; expected at least one");
+    if (count > cache.capacity() - cache.length()) {
+      fail("[forward] {} tokens after {} do not fit the context of {}; shorten the input", count,
+           cache.length(), cache.capacity());
+    }
+    for (const int32_t token : run.tokens) {
+      if (token < 0 || token >= model.plan.spec.vocab_size) {
+        fail("[forward] token {} is outside the vocabulary of {}; is the tokenizer another one?",
+             token, model.plan.spec.vocab_size);
+      }
+    }
+    n += count;
+  }
+  return n;
+}
+
+// One walk over the stages. x_ holds the residual stream (n, width).
+class Pass {
+ public:
+  Pass(State& state, std::span<const Run> runs, i64 n, LogitRows rows, PathChoice path)
+      : s_(state), runs_(runs), n_(n), rows_(rows), path_(path) {
+    s_.positions.clear();
+    s_.rotations.clear();
+    for (const Run& run : runs) {
+      for (size_t t = 0; t < run.tokens.size(); ++t) {
+        s_.positions.push_back(run.cache->length() + static_cast<i64>(t));
+      }
+    }
+  }
+
+  void operator()(const Embed& e) {
+    x_ = grow(s_.x, e.spec.width);
+    const i64 width = e.spec.width;
+    i64 first = 0;
+    for (const Run& run : runs_) {
+      s_.for_rows(static_cast<i64>(run.tokens.size()), [&](i64 t) {
+        float* row = x_ + (first + t) * width;
+        read_row(e.tokens, run.tokens[static_cast<size_t>(t)], row);
+        if (e.positions.data) {
+          add_row(e.positions, s_.positions[static_cast<size_t>(first + t)], row);
+        }
+      });
+      first += static_cast<i64>(run.tokens.size());
+    }
+  }
+
+  void operator()(const Blocks& stage) {
+    for (const Block& b : stage.blocks) block(b, x_);
+  }
+
+  void operator()(const Project& p) {
+    const i64 in = p.spec.in, out = p.spec.out, size = p.spec.kernel_size;
+    float* y = grow(s_.branch, out);
+    if (size == 1) {
+      s_.matmul(n_, x_, p.weight, p.bias, y);
+    } else {
+      s_.matmul(n_, windows(p, in, size), p.weight, p.bias, y);
+    }
+    std::swap(s_.x, s_.branch);
+    x_ = y;
+  }
+
+  void operator()(const Fork& fork) {
+    const i64 width = fork.paths[0].entry.spec.in;
+    float* sum = path_ == PathChoice::kAll ? grow(s_.added, width) : nullptr;
+    if (sum) std::fill(sum, sum + n_ * width, 0.0f);
+    for (size_t i = 0; i < fork.paths.size(); ++i) {
+      if (!sum && i != fork.best) continue;
+      const Path& path = fork.paths[i];
+      float* y = grow(s_.branch, width);
+      apply(path.entry, s_, n_, x_, y);
+      for (const Block& b : path.blocks) block(b, y);
+      if (!sum) break;
+      s_.for_rows(n_,
+                  [&](i64 t) { s_.k.axpy(fork.shares[i], y + t * width, sum + t * width, width); });
+    }
+    std::swap(s_.x, sum ? s_.added : s_.branch);
+    x_ = s_.x.as<float>();
+  }
+
+  // From here on only the rows that are asked for.
+  void operator()(const FinalNorm& f) {
+    const i64 width = f.norm.spec.width;
+    if (rows_ == LogitRows::kLast) {
+      i64 end = 0, kept = 0;
+      for (const Run& run : runs_) {
+        end += static_cast<i64>(run.tokens.size());
+        std::memmove(x_ + kept++ * width, x_ + (end - 1) * width,
+                     static_cast<size_t>(width) * sizeof(float));
+      }
+      n_ = kept;
+    }
+    x_ = normed(f.norm, x_);
+  }
+
+  void operator()(const Head& head) {
+    logits_ = grow(s_.logits, head.spec.vocab_size);
+    s_.matmul(n_, x_, head.weight, nullptr, logits_);
+    n_logits_ = n_ * head.spec.vocab_size;
+  }
+
+  std::span<const float> logits() const { return {logits_, static_cast<size_t>(n_logits_)}; }
+
+ private:
+  // x += attention(norm_1 x); x += ffn(norm_2 x).
+  void block(const Block& b, float* x) {
+    const i64 width = b.spec.d_model;
+    float* qkv = grow(s_.qkv, b.qkv.spec.out);
+    apply(b.qkv, s_, n_, normed(b.norm_1, x), qkv);
+    float* attended = grow(s_.attended, b.out.spec.in);
+    attend(b.spec, s_, runs_, qkv, attended);
+    float* y = grow(s_.normed, width);  // its content has been used
+    apply(b.out, s_, n_, attended, y);
+    add(y, x, width);
+
+    float* up = grow(s_.hidden, b.up.spec.out);
+    apply(b.up, s_, n_, normed(b.norm_2, x), up);
+    const i64 d_ff = b.spec.d_ff, out = b.up.spec.out;
+    float* active = grow(s_.qkv, d_ff);
+    s_.for_rows(n_, [&](i64 t) { activate(b.spec, up + t * out, active + t * d_ff); });
+    y = grow(s_.normed, width);
+    apply(b.down, s_, n_, active, y);
+    add(y, x, width);
+  }
+
+  void activate(const BlockSpec& b, const float* x, float* y) const {
+    switch (b.activation) {
+      case Activation::kGeluTanh:
+        return s_.k.gelu_tanh(x, y, b.d_ff);
+      case Activation::kGelu:
+        return s_.k.gelu(x, y, b.d_ff);
+      case Activation::kSwiglu:
+        return s_.k.silu_mul(x, x + b.d_ff, y, b.d_ff);
+    }
+  }
+
+  float* normed(const Norm& norm, const float* x) {
+    const i64 width = norm.spec.width;
+    float* y = grow(s_.normed, width);
+    const float eps = static_cast<float>(norm.spec.eps);
+    s_.for_rows(n_, [&](i64 t) {
+      if (norm.spec.kind == NormKind::kRmsNorm) {
+        s_.k.rms_norm(x + t * width, norm.weight, eps, y + t * width, width);
+      } else {
+        s_.k.layer_norm(x + t * width, norm.weight, norm.bias, eps, y + t * width, width);
+      }
+    });
+    return y;
+  }
+
+  void add(const float* y, float* x, i64 width) {
+    s_.for_rows(n_, [&](i64 t) { s_.k.axpy(1.0f, y + t * width, x + t * width, width); });
+  }
+
+  // For each row its own input and the size − 1 before it, oldest first: (n, size · in).
+  const float* windows(const Project& p, i64 in, i64 size) {
+    float* window = grow(s_.window, size * in);
+    i64 first = 0;
+    for (const Run& run : runs_) {
+      const i64 n = static_cast<i64>(run.tokens.size());
+      std::vector<float>& memory = run.cache->memory(p.index);
+      const auto input = [&](i64 t) {  // t from −(size − 1) on
+        return t < 0 ? memory.data() + (t + size - 1) * in : x_ + (first + t) * in;
+      };
+      s_.for_rows(n, [&](i64 t) {
+        for (i64 j = 0; j < size; ++j) {
+          std::memcpy(window + ((first + t) * size + j) * in, input(t - (size - 1) + j),
+                      static_cast<size_t>(in) * sizeof(float));
+        }
+      });
+      // The next pass's memory: the last size − 1 inputs; upwards, since they may overlap.
+      for (i64 j = 0; j < size - 1; ++j) {
+        std::memmove(memory.data() + j * in, input(n - (size - 1) + j),
+                     static_cast<size_t>(in) * sizeof(float));
+      }
+      first += n;
+    }
+    return window;
+  }
+
+  void read_row(const WeightView& w, i64 row, float* to) const {
+    if (w.dtype == DType::kBf16) {
+      s_.k.from_bf16(static_cast<const uint16_t*>(w.data) + row * w.cols, to, w.cols);
+    } else {
+      std::memcpy(to, static_cast<const float*>(w.data) + row * w.cols,
+                  static_cast<size_t>(w.cols) * sizeof(float));
+    }
+  }
+
+  void add_row(const WeightView& w, i64 row, float* to) const {
+    if (w.dtype == DType::kF32) {
+      return s_.k.axpy(1.0f, static_cast<const float*>(w.data) + row * w.cols, to, w.cols);
+    }
+    float wide[256];
+    for (i64 c = 0; c < w.cols; c += 256) {
+      const i64 n = std::min<i64>(256, w.cols - c);
+      s_.k.from_bf16(static_cast<const uint16_t*>(w.data) + row * w.cols + c, wide, n);
+      s_.k.axpy(1.0f, wide, to + c, n);
+    }
+  }
+
+  float* grow(Buffer& buffer, i64 width) const {
+    return buffer.grow<float>(static_cast<size_t>(n_ * width));
+  }
+
+  State& s_;
+  std::span<const Run> runs_;
+  i64 n_;
+  LogitRows rows_;
+  PathChoice path_;
+  float* x_ = nullptr;
+  float* logits_ = nullptr;
+  i64 n_logits_ = 0;
+};
+
+}  // namespace
+
+void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) {
+  if (!linear.shape) return state.matmul(n, x, linear.first, linear.bias, y);
+  const TwoFactor& f = *linear.shape;
+  const i64 inner = f.inner(), out = linear.spec.out;
+  float* z = state.inner.grow<float>(static_cast<size_t>(n * inner));
+  // Both shuffles are strides: z[r·L + l] is input r of group l, y[s·L + l] its output s.
+  state.matmul(n, x, {linear.spec.in, f.v_in, 1}, linear.first, nullptr, z, {inner, f.v_out, 1});
+  const bool shuffled = f.u_blocks > 1;
+  const Layout groups{inner, shuffled ? 1 : f.u_in, f.u_blocks};
+  const Layout result{out, shuffled ? 1 : f.u_out, f.u_blocks};
+  state.matmul(n, z, groups, linear.second, linear.bias, y, result);
+}
+
+std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,
+                               LogitRows rows, PathChoice path) {
+  const i64 n = check_runs(model, runs);
+  Pass pass(state, runs, n, rows, path);
+  for (const LoadedStage& stage : model.stages) std::visit(pass, stage);
+  for (const Run& run : runs) run.cache->advance(static_cast<i64>(run.tokens.size()));
+  return pass.logits();
+}
+
+}  // namespace lathe

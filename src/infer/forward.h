@@ -1,0 +1,42 @@
+// The forward pass: one walk over the model's stages for the new tokens of one or more sequences.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "infer/kv_cache.h"
+#include "infer/model.h"
+#include "infer/state.h"
+
+namespace lathe {
+
+// New tokens of one sequence; `cache` holds those before them and takes these in.
+struct Run {
+  std::span<const int32_t> tokens;
+  KvCache* cache = nullptr;
+};
+
+enum class LogitRows { kAll, kLast };  // of every new token, or of the last of each run
+enum class PathChoice {
+  kAll,   // every path of a fork, weighted
+  kBest,  // only the path with the largest weight, as if the model had no other
+};
+
+// Logits (rows, vocab_size) in the order of the runs and their tokens, valid until the state's next
+// use. Prefill and decoding are the same pass: a run may have any number of tokens, and several
+// runs share each reading of the weights. Error, before anything is changed, for a token outside
+// the vocabulary, an empty run, or a cache without room.
+std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,
+                               LogitRows rows, PathChoice path = PathChoice::kAll);
+
+inline std::span<const float> forward(const Model& model, State& state, KvCache& cache,
+                                      std::span<const int32_t> tokens, LogitRows rows,
+                                      PathChoice path = PathChoice::kAll) {
+  const Run run{tokens, &cache};
+  return forward(model, state, std::span(&run, 1), rows, path);
+}
+
+// y (n, out) = the linear of x (n, in); y must not overlap x.
+void apply(const Linear& linear, State& state, i64 n, const float* x, float* y);
+
+}  // namespace lathe

@@ -1,0 +1,108 @@
+#include "infer/generate.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "infer/text_stream.h"
+
+namespace lathe {
+
+namespace {
+
+// Tokens in one pass of a prefill: more does not run faster, and takes more memory.
+constexpr size_t kPrefillTokens = 512;
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::string_view name_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndOfText:
+      return "end_of_text";
+    case StopReason::kStopString:
+      return "stop";
+    case StopReason::kMaxTokens:
+      return "length";
+    case StopReason::kContext:
+      return "context";
+    case StopReason::kCaller:
+      return "cancelled";
+  }
+  return "";
+}
+
+void check_tokenizer(const Model& model, const Tokenizer& tokenizer, const std::string& where) {
+  if (tokenizer.vocab_size() > model.plan.spec.vocab_size) {
+    fail("[tokenizer] {}: a tokenizer of another vocabulary: it has {} ids, the model {}", where,
+         tokenizer.vocab_size(), model.plan.spec.vocab_size);
+  }
+}
+
+std::span<const float> prefill(const Model& model, State& state, KvCache& cache,
+                               std::span<const int32_t> tokens, PathChoice path) {
+  if (static_cast<i64>(tokens.size()) > cache.capacity() - cache.length()) {
+    fail("[generate] a prompt of {} tokens does not fit the context of {}; shorten it",
+         tokens.size(), cache.capacity() - cache.length());
+  }
+  while (tokens.size() > kPrefillTokens) {
+    forward(model, state, cache, tokens.first(kPrefillTokens), LogitRows::kLast, path);
+    tokens = tokens.subspan(kPrefillTokens);
+  }
+  return forward(model, state, cache, tokens, LogitRows::kLast, path);
+}
+
+GenerateResult generate(const Model& model, State& state, KvCache& cache,
+                        std::span<const int32_t> prompt, const Tokenizer& tokenizer,
+                        const GenerateOptions& options, const OnText& on_text) {
+  Sampler sampler(options.sampler);
+  TextStream text(options.stop);
+  const auto end_of_text = tokenizer.end_of_text();
+  const i64 n_vocab = std::min(tokenizer.vocab_size(), model.plan.spec.vocab_size);
+  GenerateResult result;
+  result.prompt_tokens = static_cast<i64>(prompt.size());
+  std::vector<int32_t> all(prompt.begin(), prompt.end());
+
+  double start = now_seconds();
+  std::span<const float> logits = prefill(model, state, cache, prompt, options.path);
+  result.prompt_seconds = now_seconds() - start;
+
+  start = now_seconds();
+  for (;;) {
+    const int32_t token = sampler.next(logits, n_vocab, all);
+    if (token == end_of_text) {
+      result.reason = StopReason::kEndOfText;
+      break;
+    }
+    all.push_back(token);
+    result.tokens.push_back(token);
+    const std::string piece = text.push(tokenizer.token_bytes(token));
+    if (!on_text(token, piece)) {
+      result.reason = StopReason::kCaller;
+      break;
+    }
+    if (text.stopped()) {
+      result.reason = StopReason::kStopString;
+      break;
+    }
+    if (options.max_tokens > 0 && static_cast<i64>(result.tokens.size()) >= options.max_tokens) {
+      result.reason = StopReason::kMaxTokens;
+      break;
+    }
+    if (cache.length() == cache.capacity()) {
+      result.reason = StopReason::kContext;
+      break;
+    }
+    logits = forward(model, state, cache, std::span(&token, 1), LogitRows::kLast, options.path);
+    ++result.decode_steps;
+  }
+  result.decode_seconds = now_seconds() - start;
+  const std::string rest = text.finish();
+  if (!rest.empty() && result.reason != StopReason::kCaller) on_text(-1, rest);
+  return result;
+}
+
+}  // namespace lathe

@@ -1,0 +1,50 @@
+// Continues a prompt, token by token.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/tokenizer.h"
+#include "infer/forward.h"
+#include "infer/sampler.h"
+
+namespace lathe {
+
+struct GenerateOptions {
+  SamplerOptions sampler;
+  i64 max_tokens = 256;  // 0: until the context is full
+  std::vector<std::string> stop;
+  PathChoice path = PathChoice::kAll;
+};
+
+enum class StopReason { kEndOfText, kStopString, kMaxTokens, kContext, kCaller };
+std::string_view name_of(StopReason reason);
+
+struct GenerateResult {
+  StopReason reason = StopReason::kMaxTokens;
+  std::vector<int32_t> tokens;  // generated; without the end of text
+  double prompt_seconds = 0, decode_seconds = 0;
+  i64 prompt_tokens = 0;
+  i64 decode_steps = 0;  // forward passes of one token, in decode_seconds
+};
+
+// Called for every token with the text that is certain by then (possibly none: see TextStream), and
+// a last time with token −1 where text was left. False ends the generation.
+using OnText = std::function<bool(int32_t token, std::string_view text)>;
+
+// Error where the tokenizer has ids that the model has not.
+void check_tokenizer(const Model& model, const Tokenizer& tokenizer, const std::string& where);
+
+// Feeds `prompt` (at least one token) to `cache`, which may hold a beginning already, and goes on
+// from there.
+GenerateResult generate(const Model& model, State& state, KvCache& cache,
+                        std::span<const int32_t> prompt, const Tokenizer& tokenizer,
+                        const GenerateOptions& options, const OnText& on_text);
+
+// Feeds tokens to the cache in pieces that keep the scratch small; logits of the last one.
+std::span<const float> prefill(const Model& model, State& state, KvCache& cache,
+                               std::span<const int32_t> tokens, PathChoice path);
+
+}  // namespace lathe

@@ -1,0 +1,87 @@
+// A model in memory, ready to run: the plan's stages with their weights in the stored type.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/plan.h"
+#include "core/safetensors.h"
+#include "kernels/buffer.h"
+#include "kernels/matmul.h"
+
+namespace lathe {
+
+// All pointers and views below are borrowed from the Model.
+struct Linear {
+  LinearSpec spec;
+  std::optional<TwoFactor> shape;  // nothing for dense
+  WeightView first;                // the dense matrix, or the factor v
+  WeightView second;               // the factor u
+  const float* bias = nullptr;     // (out), or null
+};
+
+struct Norm {
+  NormSpec spec;
+  const float* weight = nullptr;  // (width)
+  const float* bias = nullptr;    // (width), or null
+};
+
+struct Block {
+  BlockSpec spec;
+  Norm norm_1, norm_2;
+  Linear qkv, out, up, down;
+};
+
+struct Embed {
+  EmbedStage spec;
+  WeightView tokens;     // (vocab_size, width)
+  WeightView positions;  // (context_length, width); no data where they are not learned
+};
+struct Blocks {
+  std::vector<Block> blocks;
+};
+// The convolution as a linear map of kernel_size inputs in a row, oldest first.
+struct Project {
+  ProjectStage spec;
+  i64 index = 0;      // among the projections with a memory: its slot in the KvCache
+  WeightView weight;  // (out, kernel_size · in)
+  const float* bias = nullptr;
+};
+struct Path {
+  Linear entry;
+  std::vector<Block> blocks;
+};
+struct Fork {
+  std::vector<Path> paths;
+  std::vector<float> shares;  // α of each path, sum 1
+  size_t best = 0;            // the path with the largest
+};
+struct FinalNorm {
+  Norm norm;
+};
+struct Head {
+  HeadStage spec;
+  WeightView weight;  // (vocab_size, in)
+};
+using LoadedStage = std::variant<Embed, Blocks, Project, Fork, FinalNorm, Head>;
+
+// Const after construction: any number of threads may run it, each with its own State.
+struct Model {
+  Plan plan;
+  std::vector<LoadedStage> stages;  // one for one those of the plan
+  i64 weight_bytes = 0;             // of all tensors as stored
+  std::vector<Buffer> memory;       // what the stages point into
+};
+
+// Takes the weights of `plan` from `file`, which may be closed afterwards. Error, naming `where`,
+// unless its tensors are exactly those of tensor_list(plan), as F32 or BF16.
+std::unique_ptr<const Model> make_model(Plan plan, std::span<const TensorView> tensors,
+                                        const std::string& where);
+
+// A model directory: config.json and model.safetensors.
+std::unique_ptr<const Model> load_model(const std::string& directory);
+
+}  // namespace lathe

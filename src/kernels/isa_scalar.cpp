@@ -1,0 +1,11 @@
+#include "kernels/kernels.h"
+
+namespace lathe {
+namespace {
+#include "kernels/vec_scalar.inc"
+#include "kernels/vector_kernels.inc"
+}  // namespace
+
+extern const Kernels kKernelsScalar = make_table("scalar");
+
+}  // namespace lathe

@@ -1,0 +1,129 @@
+#include "kernels/onednn.h"
+
+#include <omp.h>
+
+#include <cstring>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+
+#include "core/error.h"
+
+namespace lathe {
+
+namespace {
+
+// Debian's oneDNN would start OpenMP threads of its own, beside ours and for each of ours.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+struct ShapeHash {
+  size_t operator()(const GemmShape& s) const {
+    size_t h = static_cast<size_t>(s.dtype) * 4 + s.b_transposed * 2 + s.bias;
+    for (const i64 x : {s.m, s.n, s.k, s.lda, s.ldb, s.ldc}) {
+      h = (h ^ static_cast<size_t>(x)) * size_t{0x9E3779B97F4A7C15u};
+      h ^= h >> 29;
+    }
+    return h;
+  }
+};
+
+using dnnl::matmul;
+using dnnl::memory;
+
+// A compiled product and the memory objects that its arguments are passed in.
+struct Compiled {
+  matmul primitive;
+  memory a, b, bias, c;
+  std::unordered_map<int, memory> arguments;
+};
+
+matmul::primitive_desc describe(const dnnl::engine& engine, const memory::desc& a,
+                                const memory::desc& b, const memory::desc& bias,
+                                const memory::desc& c) {
+#if DNNL_VERSION_MAJOR >= 3
+  return bias.get_size() ? matmul::primitive_desc(engine, a, b, bias, c)
+                         : matmul::primitive_desc(engine, a, b, c);
+#else
+  return bias.get_size() ? matmul::primitive_desc(matmul::desc(a, b, bias, c), engine)
+                         : matmul::primitive_desc(matmul::desc(a, b, c), engine);
+#endif
+}
+
+Compiled compile(const dnnl::engine& engine, const GemmShape& s) {
+  const auto type = s.dtype == DType::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const memory::dims b_strides = s.b_transposed ? memory::dims{1, s.ldb} : memory::dims{s.ldb, 1};
+  const memory::desc a({s.m, s.k}, type, memory::dims{s.lda, 1});
+  const memory::desc b({s.k, s.n}, type, b_strides);
+  const memory::desc c({s.m, s.n}, memory::data_type::f32, memory::dims{s.ldc, 1});
+  const memory::desc bias =
+      s.bias ? memory::desc({1, s.n}, memory::data_type::f32, memory::dims{s.n, 1})
+             : memory::desc();
+  Compiled out;
+  out.primitive = matmul(describe(engine, a, b, bias, c));
+  out.a = memory(a, engine, nullptr);
+  out.b = memory(b, engine, nullptr);
+  out.c = memory(c, engine, nullptr);
+  out.arguments = {{DNNL_ARG_SRC, out.a}, {DNNL_ARG_WEIGHTS, out.b}, {DNNL_ARG_DST, out.c}};
+  if (s.bias) {
+    out.bias = memory(bias, engine, nullptr);
+    out.arguments.emplace(DNNL_ARG_BIAS, out.bias);
+  }
+  return out;
+}
+
+constexpr size_t kMaxShapes = 512;
+
+}  // namespace
+
+struct Gemm::Impl {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  std::unordered_map<GemmShape, Compiled, ShapeHash> compiled;
+};
+
+Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
+Gemm::~Gemm() = default;
+Gemm::Gemm(Gemm&&) noexcept = default;
+
+void limit_gemm_isa(const Kernels& kernels) {
+  // oneDNN has no plain C++ for products: SSE 4.1 is its least.
+  if (std::strcmp(kernels.isa, "scalar") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41);
+  if (std::strcmp(kernels.isa, "avx2") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
+}
+
+void Gemm::operator()(const GemmShape& shape, const void* a, const void* b, const float* bias,
+                      float* c) {
+  if (shape.m == 0 || shape.n == 0) return;
+  const OneThread one_thread;
+  try {
+    auto at = impl_->compiled.find(shape);
+    if (at == impl_->compiled.end()) {
+      if (impl_->compiled.size() >= kMaxShapes) impl_->compiled.clear();
+      at = impl_->compiled.emplace(shape, compile(impl_->engine, shape)).first;
+    }
+    Compiled& product = at->second;
+    // oneDNN takes its arguments as writable and does not write the inputs.
+    product.a.set_data_handle(const_cast<void*>(a));
+    product.b.set_data_handle(const_cast<void*>(b));
+    product.c.set_data_handle(c);
+    if (shape.bias) product.bias.set_data_handle(const_cast<float*>(bias));
+    product.primitive.execute(impl_->stream, product.arguments);
+  } catch (const dnnl::error& e) {
+    fail("[onednn] product of {} × {} by {} × {} failed: {}", shape.m, shape.k, shape.k, shape.n,
+         e.what());
+  }
+}
+
+}  // namespace lathe

@@ -1,0 +1,123 @@
+// Fused CPU kernels of a training step: what is left of it beside the matrix products of the
+// linears. Forward and backward of attention, loss, norms and activations on bf16 data with f32
+// arithmetic. No threads inside and no LibTorch: each function works on a range [begin, end) of
+// independent units, so that the caller spreads it over a thread pool, and its result for a unit
+// does not depend on how the range is split.
+//
+// Matrices are row-major; pointers need only the alignment of their element type; buffers do not
+// overlap unless said so. Shape letters: B batch, T time, H heads, K key/value heads, E head dim,
+// D model, F ffn, V vocabulary, n rows.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace lathe {
+
+// Causal self-attention, query head h reading key/value head h / (H / K). A unit is one key/value
+// head of one sequence with its H / K query heads: units are b · K + k, B · K of them.
+struct AttentionShape {
+  int64_t B = 0, T = 0, H = 0, K = 0;
+  int64_t E = 0;               // even, at most 256; fastest where E % 32 == 0
+  float scale = 0;             // of the scores, E^-0.5; > 0
+  const float* cos = nullptr;  // (T, E/2) rotary tables, element i paired with i + E/2:
+  const float* sin = nullptr;  // (a, b) → (a·cos − b·sin, b·cos + a·sin); null: no rotation
+};
+
+struct AttentionForward {
+  AttentionShape shape;
+  const Bf16* qkv = nullptr;  // (B, T, (H + 2K)·E), rows [q heads | k heads | v heads], unrotated
+  Bf16* out = nullptr;        // (B, T, H·E)
+  float* lse = nullptr;       // (B, H, T) natural log of Σ exp(scale · q·k), for the backward
+};
+
+struct AttentionBackward {
+  AttentionShape shape;
+  const Bf16* qkv = nullptr;   // (B, T, (H + 2K)·E) as given to the forward
+  const Bf16* out = nullptr;   // (B, T, H·E) from the forward
+  const float* lse = nullptr;  // (B, H, T) from the forward
+  const Bf16* dout = nullptr;  // (B, T, H·E)
+  Bf16* dqkv = nullptr;        // (B, T, (H + 2K)·E), written; the units' parts of it are disjoint
+};
+
+// Rows of logits; each becomes its gradient.
+struct CrossEntropy {
+  int64_t V = 0;
+  int64_t stride = 0;                // elements from row to row of logits, ≥ V
+  Bf16* logits = nullptr;            // (n, V) in: logits; out: (softmax − onehot) · scale
+  const int64_t* targets = nullptr;  // (n) each < V; negative: ignored, loss and gradient are 0
+  float* loss = nullptr;             // (n) log Σ exp(logits) − logits[target]
+  float scale = 1;                   // usually 1 / number of counted rows
+};
+
+// y = (x − mean) · rstd · w + b, or without mean and b for an RMS norm, of a residual stream.
+struct NormForward {
+  int64_t D = 0;
+  float eps = 1e-5f;
+  bool rms = false;
+  const float* x = nullptr;     // (n, D)
+  const Bf16* delta = nullptr;  // (n, D) or null; added to x before anything else
+  float* x_out = nullptr;       // (n, D) x + delta; may be x; null only without delta
+  const float* w = nullptr;     // (D)
+  const float* b = nullptr;     // (D) or null
+  Bf16* y = nullptr;            // (n, D)
+  float* mean = nullptr;        // (n) written; unused for RMS, may be null there
+  float* rstd = nullptr;        // (n) written
+};
+
+struct NormBackward {
+  int64_t D = 0;
+  bool rms = false;
+  const Bf16* dy = nullptr;     // (n, D)
+  const float* x = nullptr;     // (n, D) the normalised values, delta included
+  const float* mean = nullptr;  // (n) from the forward; unused for RMS
+  const float* rstd = nullptr;  // (n) from the forward
+  const float* w = nullptr;     // (D)
+  const float* dres = nullptr;  // (n, D) gradient arriving on the residual path, or null
+  float* dx = nullptr;          // (n, D) dres + gradient through the norm; may be dres
+  Bf16* dx_bf16 = nullptr;      // (n, D) dx rounded, or null
+  float* dw = nullptr;          // (D) added to; one buffer per concurrent range
+  float* db = nullptr;          // (D) added to, or null; one buffer per concurrent range
+};
+
+struct TrainKernels {
+  const char* isa;  // "avx512_bf16"
+
+  // The scratch of one call, whatever its range; uninitialised, of any alignment.
+  int64_t (*attention_forward_scratch_bytes)(const AttentionShape&);
+  int64_t (*attention_backward_scratch_bytes)(const AttentionShape&);
+  // Units [begin, end) of B · K. Deterministic.
+  void (*attention_forward)(const AttentionForward&, int64_t begin, int64_t end, void* scratch);
+  void (*attention_backward)(const AttentionBackward&, int64_t begin, int64_t end, void* scratch);
+
+  // Rows [begin, end); all pointers of the arguments are to row 0.
+  void (*cross_entropy)(const CrossEntropy&, int64_t begin, int64_t end);
+  void (*norm_forward)(const NormForward&, int64_t begin, int64_t end);
+  void (*norm_backward)(const NormBackward&, int64_t begin, int64_t end);
+
+  // Elements [begin, end). dx = dy · act'(x); y may be x, dx may be dy.
+  // gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))); gelu(x) = x · Φ(x).
+  void (*gelu_tanh)(const Bf16* x, Bf16* y, int64_t begin, int64_t end);
+  void (*gelu_tanh_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t begin, int64_t end);
+  void (*gelu)(const Bf16* x, Bf16* y, int64_t begin, int64_t end);
+  void (*gelu_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t begin, int64_t end);
+
+  // Rows [begin, end) of x (n, 2F) = [gate | value], y and dy (n, F), dx (n, 2F):
+  // y = gate · sigmoid(gate) · value.
+  void (*swiglu)(const Bf16* x, Bf16* y, int64_t F, int64_t begin, int64_t end);
+  void (*swiglu_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t F, int64_t begin,
+                          int64_t end);
+
+  // Elements [begin, end): y = bf16(x), rounded to nearest even; y += x.
+  void (*cast_to_bf16)(const float* x, Bf16* y, int64_t begin, int64_t end);
+  void (*add_bf16)(const Bf16* x, float* y, int64_t begin, int64_t end);
+  // sums (C) += the sum of rows [begin, end) of x (n, C); one buffer per concurrent range.
+  void (*add_column_sums)(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
+};
+
+// The kernels of this machine, or null where its CPU lacks avx512_bf16: there the caller uses
+// other operations. The answer never changes; safe from any thread.
+const TrainKernels* train_kernels();
+
+}  // namespace lathe

@@ -1,0 +1,39 @@
+// What a checkpoint of a run holds, beyond the model directory: optimizer state and trainer state.
+#pragma once
+
+#include "core/run_directory.h"
+#include "core/tokenizer.h"
+#include "train/optimizer.h"
+#include "train/run_spec.h"
+
+namespace lathe {
+
+// Where a run stands; everything else is a pure function of it and the run file.
+struct TrainerState {
+  i64 step = 0;         // updates tried, so the index of the next one
+  i64 next_sample = 0;  // of the data order
+  i64 tokens = 0;
+  i64 skipped = 0;         // updates left out because the loss or gradient was not finite
+  i64 skipped_in_row = 0;  // the guard's window
+  double flops = 0;
+  double seconds = 0;  // of training, over all parts of the run
+  double best_loss = 0;
+  i64 best_step = -1;
+  double last_val_loss = 0;
+  i64 last_eval_step = -1;
+  std::string data;  // fingerprint of the prepared folders and their order
+  void visit_fields(FieldVisitor& v);
+};
+
+// A model directory: config.json, model.safetensors (f32 masters), the tokenizer's file.
+void save_model(const std::string& folder, ModelSpec spec, Parameters& parameters,
+                const Tokenizer& tokenizer);
+// Weights by name; Error for a missing tensor or another shape.
+void load_weights(const std::string& path, Parameters& parameters);
+
+void save_trainer(const std::string& folder, const TrainerState& state, Parameters& parameters,
+                  const AdamW& optimizer);
+// Also brings the compute copies up to date.
+TrainerState load_checkpoint(const std::string& folder, Parameters& parameters, AdamW& optimizer);
+
+}  // namespace lathe

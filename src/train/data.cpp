@@ -1,0 +1,72 @@
+#include "train/data.h"
+
+#include <zlib.h>
+
+#include "core/dataset.h"
+#include "core/run_directory.h"
+
+namespace lathe {
+
+namespace {
+
+// Sizes of all training shards, their first tokens, and the tokenizer: another corpus, or the same one
+// prepared differently, has another fingerprint.
+std::string fingerprint_of(const TokenStream& tokens, const std::string& tokenizer_file) {
+  std::vector<i64> facts;
+  for (i64 i = 0; i < tokens.n_shards(); ++i) {
+    const Shard& shard = tokens.shard(i);
+    facts.push_back(shard.size());
+    for (i64 t = 0; t < std::min<i64>(1024, shard.size()); ++t) facts.push_back(shard.token(t));
+  }
+  const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(facts.data()),
+                            facts.size() * sizeof(i64));
+  return format("{}x{:08x}-{:08x}", tokens.size(), static_cast<uint64_t>(sum),
+                file_checksum(tokenizer_file));
+}
+
+}  // namespace
+
+RunData open_data(const RunSpec& run) {
+  RunData data;
+  if (run.data.path.empty()) {
+    fail("[run] data.path is empty, expected a folder made by 'lathe data prepare'");
+  }
+  if (!run.data.weights.empty() && run.data.weights.size() != run.data.path.size()) {
+    fail("[run] data.weights has {} numbers for {} folders of data.path", run.data.weights.size(),
+         run.data.path.size());
+  }
+  std::vector<BatchSource::Source> sources;
+  std::string first_tokenizer;
+  for (size_t i = 0; i < run.data.path.size(); ++i) {
+    const std::string& folder = run.data.path[i];
+    const DatasetInfo info = load_dataset_info(folder);
+    if (info.vocab_size > run.model.vocab_size) {
+      fail("[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
+           "least {}",
+           folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
+    }
+    const std::string tokenizer = folder + "/" + info.tokenizer;
+    if (i == 0) {
+      data.tokenizer = load_tokenizer(tokenizer);
+      first_tokenizer = tokenizer;
+    } else if (file_checksum(tokenizer) != file_checksum(first_tokenizer)) {
+      fail("[run] {} and {} were prepared with different tokenizers", folder, run.data.path[0]);
+    }
+    auto tokens = std::make_shared<TokenStream>(folder, "train");
+    data.fingerprint += (i ? "+" : "") + fingerprint_of(*tokens, tokenizer);
+    const double weight = run.data.weights.empty() ? static_cast<double>(tokens->size())
+                                                   : run.data.weights[i];
+    sources.push_back({std::move(tokens), weight, folder});
+    if (info.val.tokens > 1) {
+      data.validation.push_back({std::make_shared<TokenStream>(folder, "val"),
+                                 static_cast<double>(info.val.bytes) /
+                                     static_cast<double>(info.val.tokens)});
+    }
+  }
+  data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
+                                             run.model.vocab_size,
+                                             static_cast<uint64_t>(run.seed));
+  return data;
+}
+
+}  // namespace lathe

@@ -1,0 +1,24 @@
+// The prepared folders of a run: training order, validation splits, tokenizer.
+#pragma once
+
+#include <memory>
+
+#include "core/batches.h"
+#include "core/tokenizer.h"
+#include "train/evaluate.h"
+#include "train/run_spec.h"
+
+namespace lathe {
+
+struct RunData {
+  std::unique_ptr<BatchSource> train;
+  std::vector<ValidationSplit> validation;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string fingerprint;  // of what decides the data order, for resuming
+};
+
+// Opens and checks run.data; Error where a folder is no prepared one, has another tokenizer than
+// the first, or a larger vocabulary than the model.
+RunData open_data(const RunSpec& run);
+
+}  // namespace lathe

@@ -1,0 +1,44 @@
+#include "train/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include <chrono>
+
+#include "core/cpu_limits.h"
+
+namespace lathe {
+
+at::Device open_device(RunDevice device, i64 threads) {
+  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : available_threads());
+  if (device == RunDevice::kCpu) return at::kCPU;
+  if (!at::hasCUDA()) {
+    fail("[device] device is 'cuda', and this LibTorch has no CUDA or the machine no GPU; use cpu");
+  }
+  return at::Device(at::kCUDA, 0);
+}
+
+void synchronize(at::Device device) {
+  // The smallest thing that waits for the stream without CUDA headers: a copy to the host.
+  if (device.is_cuda()) at::zeros({1}, at::TensorOptions().device(device)).item<float>();
+}
+
+double measured_peak_flops(at::Device device, at::ScalarType dtype) {
+  const i64 n = device.is_cuda() ? 8192 : 1536;
+  const auto options = at::TensorOptions().device(device).dtype(dtype);
+  const at::Tensor a = at::randn({n, n}, options), b = at::randn({n, n}, options);
+  double best = 0;
+  for (int run = 0; run < 4; ++run) {
+    synchronize(device);
+    const auto start = std::chrono::steady_clock::now();
+    at::linear(a, b);
+    synchronize(device);
+    const double s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double size = static_cast<double>(n);
+    if (run > 0) best = std::max(best, 2 * size * size * size / s);  // the first one warms up
+  }
+  return best;
+}
+
+}  // namespace lathe

@@ -1,0 +1,20 @@
+// The device a run is on.
+#pragma once
+
+#include "train/run_spec.h"
+#include "train/torch.h"
+
+namespace lathe {
+
+// Error where the machine or this LibTorch has no such device. Sets LibTorch's thread count (0: what
+// affinity and cgroup allow).
+at::Device open_device(RunDevice device, i64 threads);
+
+// FLOP/s of a large matrix product in that dtype on the device, measured now (a fraction of a
+// second): the peak that metrics quote shares of.
+double measured_peak_flops(at::Device device, at::ScalarType dtype);
+
+// Waits for all work on the device.
+void synchronize(at::Device device);
+
+}  // namespace lathe

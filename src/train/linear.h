@@ -1,0 +1,32 @@
+// y = W x + b for every kind of linear, with its backward. Gradients of weights are added to
+// Parameter::grad directly: the weights are no autograd leaves.
+#pragma once
+
+#include "core/linear_spec.h"
+#include "train/parameters.h"
+
+namespace lathe {
+
+class Linear {
+ public:
+  Linear() = default;
+  // `part` is its name, "blocks.0.ffn.up"; borrows from `parameters`.
+  Linear(const LinearSpec& spec, const std::string& part, Parameters& parameters);
+
+  // x (N, in) in the compute dtype → (N, out).
+  at::Tensor forward(const at::Tensor& x) const;
+
+  const LinearSpec& spec() const { return spec_; }
+
+ private:
+  LinearSpec spec_;
+  Parameter* weights_[2] = {};  // factors(spec): weight, or v and u
+  Parameter* bias_ = nullptr;
+};
+
+// grad += aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32.
+void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b);
+// grad += Σ_n a[n], with a (N, M).
+void add_column_sum(at::Tensor& grad, const at::Tensor& a);
+
+}  // namespace lathe

@@ -1,0 +1,60 @@
+// What a run says while it goes: metrics.jsonl, one object a step, and lines for people.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "core/numeric.h"
+
+namespace lathe {
+
+struct StepMetrics {
+  i64 step = 0, steps = 0;  // step counts from 1 once it is done
+  i64 tokens = 0;           // seen so far
+  double loss = 0;          // mean over the step's tokens, nats
+  double lr = 0, grad_norm = 0;
+  double tokens_per_s = 0;
+  double peak_share = 0;  // model FLOPs a second over the measured matrix-product peak
+  double flops = 0;       // so far
+  double ms = 0;
+  bool skipped = false;
+};
+
+// Appends to metrics.jsonl: one flushed line a call.
+class MetricsFile {
+ public:
+  // Keeps the lines of steps ≤ keep_steps (a resumed run repeats what came after); an unfinished last
+  // line is dropped. keep_steps = 0 starts anew.
+  MetricsFile(const std::string& path, i64 keep_steps);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  void step(const StepMetrics& m);
+  void validation(i64 step, double loss, double bits_per_byte);
+
+ private:
+  void line(const std::string& text);
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
+// On a terminal one live line with a bar; elsewhere a plain line every `log_every` steps.
+class Progress {
+ public:
+  Progress(i64 log_every, std::FILE* out);
+  void step(const StepMetrics& m);
+  // A line of its own, without disturbing the live line.
+  void say(const std::string& text);
+  void finish();
+
+ private:
+  i64 log_every_;
+  std::FILE* out_;
+  bool live_;
+  bool open_line_ = false;
+  double smoothed_loss_ = 0, smoothed_ms_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace lathe

@@ -1,0 +1,63 @@
+// A plan as a trainable model. Walks the plan's stages; knows no topology.
+#pragma once
+
+#include <map>
+
+#include "core/plan.h"
+#include "train/attention.h"
+#include "train/linear.h"
+#include "train/norm.h"
+
+namespace lathe {
+
+class Model {
+ public:
+  // Borrows `parameters`, which were made from the same plan.
+  Model(const Plan& plan, Parameters& parameters, bool recompute);
+
+  // tokens (B, T) i64 on the parameters' device, T ≤ context_length → the final norm's output
+  // (B·T, D) in the compute dtype.
+  at::Tensor forward(const at::Tensor& tokens) const;
+
+  // Logits (B·T, V) f32, without gradients: for sampling and tests.
+  at::Tensor logits(const at::Tensor& tokens) const;
+
+  // Summed loss (nats, f32 scalar on the device) of predicting targets (B, T), without gradients.
+  at::Tensor loss(const at::Tensor& tokens, const at::Tensor& targets) const;
+
+  // The same, and adds the gradient of scale · loss to every Parameter::grad.
+  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale);
+
+ private:
+  struct Block {
+    const BlockSpec* spec;
+    Norm norm_1, norm_2;
+    Linear qkv, out, up, down;
+    const RopeTables* rope;
+  };
+  // The residual stream (f32) and what is still to be added to it (compute dtype or undefined): the
+  // next norm adds it on its way.
+  struct Stream {
+    at::Tensor residual, delta;
+  };
+  Block make_block(const BlockSpec& spec);
+  Stream run_block(const Block& block, Stream stream, i64 n_sequences) const;
+  Stream run_blocks(const std::vector<BlockSpec>& blocks, Stream stream, i64 n_sequences) const;
+  Stream run_recomputed(const Block& block, Stream stream, i64 n_sequences) const;
+  at::Tensor embed(const EmbedStage& stage, const at::Tensor& tokens) const;
+  at::Tensor project(const ProjectStage& stage, const at::Tensor& x, i64 n_sequences) const;
+  at::Tensor fork(const ForkStage& stage, const at::Tensor& x, i64 n_sequences) const;
+
+  const Plan& plan_;
+  Parameters& parameters_;
+  bool recompute_;
+  std::map<i64, Block> blocks_;          // by layer
+  std::map<std::string, Linear> entries_;  // of paths, by name
+  std::map<i64, RopeTables> rope_;       // by d_head
+  Norm final_norm_;
+  // What recomputation has still to run again; held until the backward is done.
+  mutable std::vector<std::shared_ptr<void>> pending_;
+  Parameter* head_ = nullptr;
+};
+
+}  // namespace lathe

@@ -1,0 +1,277 @@
+#include "kernels/kernels.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/rng.h"
+#include "kernels/dispatch.h"
+
+namespace lathe {
+namespace {
+
+constexpr i64 kMaxSize = 70;  // more than four vectors of the widest set
+constexpr i64 kGuard = 20;    // values behind a result that must stay as they were
+
+// n values at an address that is `shift` floats off any alignment, and a guard behind them.
+class Values {
+ public:
+  Values(i64 n, i64 shift, uint64_t seed, double scale = 1)
+      : n_(n), shift_(shift), all_(static_cast<size_t>(n + shift + kGuard), 77.0f) {
+    const Random random(seed, RandomUse::kInit);
+    for (i64 i = 0; i < n; ++i) {
+      data()[i] = static_cast<float>(random.normal(static_cast<uint64_t>(i)) * scale);
+    }
+  }
+  float* data() { return all_.data() + shift_; }
+  float operator[](i64 i) { return data()[i]; }
+  bool guard_is_whole() const {
+    for (i64 i = 0; i < kGuard; ++i) {
+      if (all_[static_cast<size_t>(shift_ + n_ + i)] != 77.0f) return false;
+    }
+    return true;
+  }
+
+ private:
+  i64 n_, shift_;
+  std::vector<float> all_;
+};
+
+std::vector<uint16_t> narrow(const float* x, i64 n) {
+  std::vector<uint16_t> out;
+  for (i64 i = 0; i < n; ++i) out.push_back(Bf16(x[i]).bits);
+  return out;
+}
+
+double value(uint16_t bits) {
+  Bf16 x;
+  x.bits = bits;
+  return static_cast<double>(static_cast<float>(x));
+}
+
+// Calls f(kernels, n, shift) for every table this CPU runs, every size, and some misalignments.
+void sweep(const std::function<void(const Kernels&, i64 n, i64 shift)>& f) {
+  for (const std::string& isa : supported_isas()) {
+    CAPTURE(isa);
+    for (i64 n = 0; n <= kMaxSize; ++n) {
+      CAPTURE(n);
+      for (const i64 shift : {0, 1, 3}) f(kernels_for(isa), n, shift);
+    }
+  }
+}
+
+TEST_CASE("kernels: gemv equals a sum in double, for any size, stride and alignment") {
+  sweep([](const Kernels& k, i64 cols, i64 shift) {
+    for (const i64 n : {1, 2, 3, 4, 7}) {
+      const i64 rows = 5, ldw = cols + 2, ldx = cols + 1, step = 2, ldy = rows * step + 3;
+      Values w(rows * ldw, shift, 1), x(n * ldx, shift, 2), bias(rows * step, shift, 3);
+      Values y(n * ldy, shift, 4), z(n * ldy, shift, 4);
+      const auto half = narrow(w.data(), rows * ldw);
+      const GemvShape shape{rows, cols, ldw, n, ldx, ldy, step};
+      k.gemv_f32(w.data(), x.data(), bias.data(), y.data(), shape);
+      k.gemv_bf16(half.data(), x.data(), nullptr, z.data(), shape);
+      for (i64 t = 0; t < n; ++t) {
+        for (i64 r = 0; r < rows; ++r) {
+          double want = bias[r * step], want_half = 0, size = std::abs(want), size_half = 0;
+          for (i64 c = 0; c < cols; ++c) {
+            const double a = static_cast<double>(x[t * ldx + c]);
+            const double b = static_cast<double>(w[r * ldw + c]);
+            const double h = value(half[static_cast<size_t>(r * ldw + c)]);
+            want += a * b;
+            want_half += a * h;
+            size += std::abs(a * b);
+            size_half += std::abs(a * h);
+          }
+          REQUIRE(std::abs(static_cast<double>(y[t * ldy + r * step]) - want) <= 1e-6 * size);
+          REQUIRE(std::abs(static_cast<double>(z[t * ldy + r * step]) - want_half) <=
+                  1e-6 * size_half);
+        }
+      }
+      REQUIRE(y.guard_is_whole());
+      REQUIRE(z.guard_is_whole());
+    }
+  });
+}
+
+TEST_CASE("kernels: a gemv result does not depend on how many rows or vectors go together") {
+  for (const std::string& isa : supported_isas()) {
+    CAPTURE(isa);
+    const Kernels& k = kernels_for(isa);
+    const i64 rows = 9, cols = 133, n = 7;
+    Values w(rows * cols, 1, 1), x(n * cols, 1, 2), together(n * rows, 0, 3), one(1, 0, 3);
+    k.gemv_f32(w.data(), x.data(), nullptr, together.data(), {rows, cols, cols, n, cols, rows, 1});
+    for (i64 t = 0; t < n; ++t) {
+      for (i64 r = 0; r < rows; ++r) {
+        k.gemv_f32(w.data() + r * cols, x.data() + t * cols, nullptr, one.data(),
+                   {1, cols, cols, 1, cols, rows, 1});
+        CHECK(one[0] == together[t * rows + r]);
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: weighted rows equal a sum in double") {
+  sweep([](const Kernels& k, i64 cols, i64 shift) {
+    for (const i64 rows : {0, 1, 6}) {
+      const i64 n = 2, ldw = cols + 1, ldx = rows + 1, ldy = cols + 3;
+      Values w(rows * ldw, shift, 1), x(n * ldx, shift, 2);
+      Values y((n - 1) * ldy + cols, shift, 3), z((n - 1) * ldy + cols, shift, 3);
+      const auto half = narrow(w.data(), rows * ldw);
+      const GemvShape shape{rows, cols, ldw, n, ldx, ldy, 1};
+      k.weighted_rows_f32(w.data(), x.data(), y.data(), shape);
+      k.weighted_rows_bf16(half.data(), x.data(), z.data(), shape);
+      for (i64 t = 0; t < n; ++t) {
+        for (i64 c = 0; c < cols; ++c) {
+          double want = 0, want_half = 0, size = 0;
+          for (i64 r = 0; r < rows; ++r) {
+            const double a = static_cast<double>(x[t * ldx + r]);
+            want += a * static_cast<double>(w[r * ldw + c]);
+            want_half += a * value(half[static_cast<size_t>(r * ldw + c)]);
+            size += std::abs(a * static_cast<double>(w[r * ldw + c]));
+          }
+          REQUIRE(std::abs(static_cast<double>(y[t * ldy + c]) - want) <= 1e-6 * size);
+          REQUIRE(std::abs(static_cast<double>(z[t * ldy + c]) - want_half) <= 2e-6 * size);
+        }
+      }
+      REQUIRE(y.guard_is_whole());
+      REQUIRE(z.guard_is_whole());
+    }
+  });
+}
+
+TEST_CASE("kernels: norms equal their formulas in double") {
+  sweep([](const Kernels& k, i64 n, i64 shift) {
+    Values x(n, shift, 1, 3), w(n, shift, 2), b(n, shift, 3);
+    Values plain(n, shift, 4), layer(n, shift, 4), rms(n, shift, 4);
+    const float eps = 1e-5f;
+    k.layer_norm(x.data(), w.data(), b.data(), eps, layer.data(), n);
+    k.layer_norm(x.data(), w.data(), nullptr, eps, plain.data(), n);
+    k.rms_norm(x.data(), w.data(), eps, rms.data(), n);
+    double mean = 0, var = 0, square = 0;
+    for (i64 i = 0; i < n; ++i) mean += static_cast<double>(x[i]) / static_cast<double>(n);
+    for (i64 i = 0; i < n; ++i) {
+      const double v = static_cast<double>(x[i]);
+      var += (v - mean) * (v - mean) / static_cast<double>(n);
+      square += v * v / static_cast<double>(n);
+    }
+    for (i64 i = 0; i < n; ++i) {
+      const double v = static_cast<double>(x[i]), weight = static_cast<double>(w[i]);
+      const double normal = (v - mean) / std::sqrt(var + static_cast<double>(eps)) * weight;
+      REQUIRE(std::abs(static_cast<double>(plain[i]) - normal) < 2e-5);
+      REQUIRE(std::abs(static_cast<double>(layer[i]) - normal - static_cast<double>(b[i])) < 2e-5);
+      REQUIRE(std::abs(static_cast<double>(rms[i]) -
+                       v / std::sqrt(square + static_cast<double>(eps)) * weight) < 2e-5);
+    }
+    REQUIRE((plain.guard_is_whole() && layer.guard_is_whole() && rms.guard_is_whole()));
+  });
+}
+
+TEST_CASE("kernels: activations equal their formulas, in place too, from −100 to 100") {
+  sweep([](const Kernels& k, i64 n, i64 shift) {
+    for (const double scale : {0.01, 1.0, 30.0}) {
+      Values x(n, shift, 1, scale), v(n, shift, 2);
+      Values tanh_form(n, shift, 1, scale), erf_form(n, shift, 3), gated(n, shift, 3);
+      k.gelu_tanh(tanh_form.data(), tanh_form.data(), n);
+      k.gelu(x.data(), erf_form.data(), n);
+      k.silu_mul(x.data(), v.data(), gated.data(), n);
+      for (i64 i = 0; i < n; ++i) {
+        const double a = static_cast<double>(x[i]);
+        const double u = std::sqrt(2 / M_PI) * (a + 0.044715 * a * a * a);
+        const double within = 1e-6 * std::max(1.0, std::abs(a));
+        REQUIRE(std::abs(static_cast<double>(tanh_form[i]) - 0.5 * a * (1 + std::tanh(u))) <
+                within);
+        REQUIRE(std::abs(static_cast<double>(erf_form[i]) -
+                         0.5 * a * (1 + std::erf(a / std::sqrt(2.0)))) < within);
+        REQUIRE(std::abs(static_cast<double>(gated[i]) -
+                         a / (1 + std::exp(-a)) * static_cast<double>(v[i])) < 4 * within);
+      }
+      REQUIRE((tanh_form.guard_is_whole() && erf_form.guard_is_whole() && gated.guard_is_whole()));
+    }
+  });
+}
+
+TEST_CASE("kernels: softmax and log-sum-exp equal their formulas, for large values too") {
+  sweep([](const Kernels& k, i64 n, i64 shift) {
+    for (const double spread : {1.0, 100.0}) {
+      Values x(n, shift, 1, spread), y(n, shift, 1, spread);
+      k.softmax(y.data(), 0.5f, n);
+      REQUIRE(y.guard_is_whole());
+      if (n == 0) return;
+      double top = -1e30, sum = 0, plain = 0, total = 0;
+      for (i64 i = 0; i < n; ++i) top = std::max(top, static_cast<double>(x[i]));
+      for (i64 i = 0; i < n; ++i) {
+        sum += std::exp(0.5 * (static_cast<double>(x[i]) - top));
+        plain += std::exp(static_cast<double>(x[i]) - top);
+      }
+      for (i64 i = 0; i < n; ++i) {
+        const double want = std::exp(0.5 * (static_cast<double>(x[i]) - top)) / sum;
+        REQUIRE(std::abs(static_cast<double>(y[i]) - want) < 1e-6);
+        total += static_cast<double>(y[i]);
+      }
+      REQUIRE(std::abs(total - 1) < 1e-5);
+      REQUIRE(std::abs(k.log_sum_exp(x.data(), n) - (top + std::log(plain))) < 1e-5);
+    }
+  });
+}
+
+TEST_CASE("kernels: rope, axpy and the bf16 conversions") {
+  sweep([](const Kernels& k, i64 n, i64 shift) {
+    Values x(2 * n, shift, 1), before(2 * n, shift, 1), c(n, shift, 2), s(n, shift, 3);
+    k.rope(x.data(), c.data(), s.data(), n);
+    for (i64 i = 0; i < n; ++i) {
+      REQUIRE(x[i] == doctest::Approx(before[i] * c[i] - before[n + i] * s[i]).epsilon(1e-5));
+      REQUIRE(x[n + i] == doctest::Approx(before[n + i] * c[i] + before[i] * s[i]).epsilon(1e-5));
+    }
+    Values y(n, shift, 4), sum(n, shift, 4);
+    k.axpy(0.5f, before.data(), sum.data(), n);
+    for (i64 i = 0; i < n; ++i) {
+      REQUIRE(sum[i] == doctest::Approx(y[i] + 0.5f * before[i]).epsilon(1e-6));
+    }
+    std::vector<uint16_t> half(static_cast<size_t>(n + 1), 0x1234);
+    k.to_bf16(y.data(), half.data(), n);
+    Values wide(n, shift, 5);
+    k.from_bf16(half.data(), wide.data(), n);
+    for (i64 i = 0; i < n; ++i) {
+      REQUIRE(half[static_cast<size_t>(i)] == Bf16(y[i]).bits);
+      REQUIRE(wide[i] == static_cast<float>(Bf16(y[i])));
+    }
+    REQUIRE(half.back() == 0x1234);
+    REQUIRE((x.guard_is_whole() && sum.guard_is_whole() && wide.guard_is_whole()));
+  });
+}
+
+TEST_CASE("kernels: bf16 keeps infinities and NaN, and rounds ties to even") {
+  const float special[] = {0.0f,         -0.0f,       INFINITY,     -INFINITY, NAN,      3.4e38f,
+                           1.00390625f,  1.01171875f, -1.0f / 3.0f, 1e-40f,    65536.0f, 1.0f,
+                           -1.00390625f, 2.5f,        7.0f,         -NAN};
+  for (const std::string& isa : supported_isas()) {
+    CAPTURE(isa);
+    uint16_t out[16];
+    kernels_for(isa).to_bf16(special, out, 16);
+    for (int i = 0; i < 16; ++i) {
+      CAPTURE(i);
+      CHECK(out[i] == Bf16(special[i]).bits);
+    }
+  }
+}
+
+TEST_CASE("dispatch: names are checked, and the widest table is the last") {
+  CHECK(supported_isas().front() == "scalar");
+  for (const std::string& isa : supported_isas()) CHECK(kernels_for(isa).isa == isa);
+  CHECK_THROWS_WITH_AS(kernels_for("avx3"), doctest::Contains("did you mean 'avx2'"), Error);
+  CHECK_THROWS_AS(kernels_for(""), Error);
+}
+
+TEST_CASE("dispatch: LATHE_CPU_ISA forces the table it names") {
+  // The table is chosen once in a process; ctest runs this file again for each name.
+  const char* forced = std::getenv("LATHE_CPU_ISA");
+  CHECK(std::string(kernels().isa) == (forced ? forced : supported_isas().back()));
+}
+
+}  // namespace
+}  // namespace lathe

@@ -1,0 +1,264 @@
+#include "kernels_train/support.h"
+
+namespace lathe::test {
+
+namespace {
+
+constexpr int64_t kRows = 5;
+
+struct Case {
+  int64_t D;
+  bool rms, bias, delta;
+  int64_t shift;
+};
+
+// Inputs, with a mean far from 0, and all results of one norm.
+struct Norm {
+  Case c;
+  Buffer<float> x, x_out, w, b, mean, rstd;
+  Buffer<Bf16> delta, y;
+  explicit Norm(const Case& c_)
+      : c(c_),
+        x(kRows * c.D, c.shift),
+        x_out(kRows * c.D, c.shift),
+        w(c.D, c.shift),
+        b(c.D, c.shift),
+        mean(kRows, c.shift),
+        rstd(kRows, c.shift),
+        delta(kRows * c.D, c.shift),
+        y(kRows * c.D, c.shift) {
+    std::mt19937 rng(static_cast<unsigned>(c.D));
+    fill_normal(x, rng, 3, 2);
+    fill_normal(delta, rng);
+    fill_normal(w, rng, 1, 0.3f);
+    fill_normal(b, rng);
+  }
+  NormForward args() {
+    NormForward a;
+    a.D = c.D;
+    a.rms = c.rms;
+    a.x = x.data();
+    a.delta = c.delta ? delta.data() : nullptr;
+    a.x_out = x_out.data();
+    a.w = w.data();
+    a.b = c.bias ? b.data() : nullptr;
+    a.y = y.data();
+    a.mean = mean.data();
+    a.rstd = rstd.data();
+    return a;
+  }
+};
+
+struct Moments {
+  double mean, rstd;
+};
+Moments moments(const std::vector<double>& x, bool rms, double eps) {
+  double mean = 0, variance = 0;
+  if (!rms) {
+    for (const double v : x) mean += v / static_cast<double>(x.size());
+  }
+  for (const double v : x) variance += (v - mean) * (v - mean) / static_cast<double>(x.size());
+  return {mean, 1 / std::sqrt(variance + eps)};
+}
+
+std::vector<double> normed(const std::vector<double>& x, bool rms) {
+  const Moments m = moments(x, rms, 1e-5);
+  std::vector<double> y;
+  for (const double v : x) y.push_back((v - m.mean) * m.rstd);
+  return y;
+}
+
+void check_forward(const TrainKernels& kernels, const Case& c) {
+  CAPTURE(c.D);
+  CAPTURE(c.rms);
+  CAPTURE(c.delta);
+  Norm norm(c);
+  kernels.norm_forward(norm.args(), 0, kRows);
+  for (int64_t r = 0; r < kRows; ++r) {
+    std::vector<double> x;
+    for (int64_t d = 0; d < c.D; ++d) {
+      const int64_t i = r * c.D + d;
+      const float sum = norm.x[i] + (c.delta ? static_cast<float>(norm.delta[i]) : 0.0f);
+      REQUIRE(norm.x_out[i] == sum);
+      x.push_back(sum);
+    }
+    const Moments m = moments(x, c.rms, 1e-5);
+    if (!c.rms) REQUIRE(norm.mean[r] == doctest::Approx(m.mean).epsilon(1e-6));
+    REQUIRE(norm.rstd[r] == doctest::Approx(m.rstd).epsilon(c.D == 1 ? 1e-2 : 2e-5));
+    for (int64_t d = 0; d < c.D; ++d) {
+      const double scaled = (x[static_cast<size_t>(d)] - m.mean) * m.rstd * norm.w[d];
+      const double y = scaled + (c.bias ? norm.b[d] : 0);
+      const double slack = kBf16Rounding * std::abs(y) + 3e-5 * (std::abs(scaled) + 1);
+      REQUIRE(std::abs(value(norm.y[r * c.D + d]) - y) <= slack + (c.D == 1 ? 1e-3 : 0));
+    }
+  }
+}
+
+struct Gradients {
+  Buffer<Bf16> dy, dx_bf16;
+  Buffer<float> dres, dx, dw, db;
+  explicit Gradients(const Case& c)
+      : dy(kRows * c.D, c.shift),
+        dx_bf16(kRows * c.D, c.shift),
+        dres(kRows * c.D, c.shift),
+        dx(kRows * c.D, c.shift),
+        dw(c.D, c.shift),
+        db(c.D, c.shift) {
+    std::mt19937 rng(static_cast<unsigned>(c.D) + 1);
+    fill_normal(dy, rng);
+    fill_normal(dres, rng);
+    for (int64_t d = 0; d < c.D; ++d) dw[d] = db[d] = 0.5f;  // is added to
+  }
+  NormBackward args(const Norm& norm) {
+    NormBackward a;
+    a.D = norm.c.D;
+    a.rms = norm.c.rms;
+    a.dy = dy.data();
+    a.x = norm.x_out.data();
+    a.mean = norm.mean.data();
+    a.rstd = norm.rstd.data();
+    a.w = norm.w.data();
+    a.dres = dres.data();
+    a.dx = dx.data();
+    a.dx_bf16 = dx_bf16.data();
+    a.dw = dw.data();
+    a.db = db.data();
+    return a;
+  }
+};
+
+// dx by central differences of Σ norm(x) · w · dy in double; dw and db by their definition.
+void check_backward(const TrainKernels& kernels, const Case& c) {
+  CAPTURE(c.D);
+  CAPTURE(c.rms);
+  Norm norm(c);
+  kernels.norm_forward(norm.args(), 0, kRows);
+  Gradients g(c);
+  kernels.norm_backward(g.args(norm), 0, kRows);
+  std::vector<double> dw(static_cast<size_t>(c.D), 0.5), db(dw), dw_bound(dw.size(), 1e-5),
+      db_bound(dw.size(), 1e-5);
+  for (int64_t r = 0; r < kRows; ++r) {
+    std::vector<double> x, weight;
+    for (int64_t d = 0; d < c.D; ++d) {
+      x.push_back(norm.x_out[r * c.D + d]);
+      weight.push_back(norm.w[d] * value(g.dy[r * c.D + d]));
+    }
+    const auto loss = [&] {
+      const std::vector<double> y = normed(x, c.rms);
+      double sum = 0;
+      for (size_t i = 0; i < y.size(); ++i) sum += y[i] * weight[i];
+      return sum;
+    };
+    const std::vector<double> y = normed(x, c.rms);
+    for (int64_t d = 0; d < c.D; ++d) {
+      const auto at = static_cast<size_t>(d);
+      const int64_t i = r * c.D + d;
+      dw[at] += y[at] * value(g.dy[i]);
+      db[at] += value(g.dy[i]);
+      dw_bound[at] += 1e-5 * std::abs(value(g.dy[i]));
+      const double v = x[at], step = 1e-4;
+      x[at] = v + step;
+      const double above = loss();
+      x[at] = v - step;
+      const double below = loss();
+      x[at] = v;
+      const double dx = (above - below) / (2 * step) + g.dres[i];
+      REQUIRE(std::abs(g.dx[i] - dx) <= 2e-5 * (std::abs(dx) + 1));
+      REQUIRE(g.dx_bf16[i].bits == Bf16(g.dx[i]).bits);
+    }
+  }
+  check_close("dw", g.dw, dw, dw_bound);
+  check_close("db", g.db, db, db_bound);
+}
+
+}  // namespace
+
+TEST_CASE("norm: forward equals its formula in double for any width, bias, delta, alignment") {
+  const TrainKernels* kernels = kernels_or_skip();
+  if (kernels == nullptr) return;
+  for (const int64_t D : {1, 2, 15, 16, 17, 31, 33, 64, 100, 768}) {
+    for (const bool delta : {false, true}) {
+      for (const int64_t shift : {0, 3}) {
+        check_forward(*kernels, {D, false, true, delta, shift});
+        check_forward(*kernels, {D, false, false, delta, shift});
+        check_forward(*kernels, {D, true, false, delta, shift});
+      }
+    }
+  }
+}
+
+TEST_CASE("norm: backward equals finite differences of the formula") {
+  const TrainKernels* kernels = kernels_or_skip();
+  if (kernels == nullptr) return;
+  for (const int64_t D : {2, 3, 15, 16, 17, 33, 64, 100}) {
+    for (const int64_t shift : {0, 3}) {
+      check_backward(*kernels, {D, false, true, true, shift});
+      check_backward(*kernels, {D, true, false, true, shift});
+    }
+  }
+}
+
+TEST_CASE("norm: the sum may replace x, and dx the residual's gradient") {
+  const TrainKernels* kernels = kernels_or_skip();
+  if (kernels == nullptr) return;
+  const Case c = {40, false, true, true, 0};
+  Norm apart(c), in_place(c);
+  kernels->norm_forward(apart.args(), 0, kRows);
+  NormForward forward = in_place.args();
+  forward.x_out = in_place.x.data();
+  kernels->norm_forward(forward, 0, kRows);
+  CHECK(in_place.x == apart.x_out);
+  CHECK(in_place.y == apart.y);
+
+  Gradients g(c), g_in_place(c);
+  kernels->norm_backward(g.args(apart), 0, kRows);
+  NormBackward backward = g_in_place.args(apart);
+  backward.dx = g_in_place.dres.data();
+  kernels->norm_backward(backward, 0, kRows);
+  CHECK(g_in_place.dres == g.dx);
+}
+
+TEST_CASE("norm: optional arguments may be absent") {
+  const TrainKernels* kernels = kernels_or_skip();
+  if (kernels == nullptr) return;
+  const Case c = {40, true, false, false, 0};
+  Norm full(c), bare(c);
+  kernels->norm_forward(full.args(), 0, kRows);
+  NormForward forward = bare.args();
+  forward.x_out = nullptr;
+  forward.mean = nullptr;
+  kernels->norm_forward(forward, 0, kRows);
+  CHECK(bare.y == full.y);
+
+  Gradients g(c), g_bare(c);
+  kernels->norm_backward(g.args(full), 0, kRows);
+  NormBackward backward = g_bare.args(full);
+  backward.mean = nullptr;
+  backward.dres = nullptr;
+  backward.dx_bf16 = nullptr;
+  backward.db = nullptr;
+  kernels->norm_backward(backward, 0, kRows);
+  CHECK(g_bare.dw == g.dw);
+  for (int64_t i = 0; i < g.dx.size(); ++i) {
+    CHECK(g_bare.dx[i] + g.dres[i] == doctest::Approx(g.dx[i]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("norm: rows do not depend on how the range is split") {
+  const TrainKernels* kernels = kernels_or_skip();
+  if (kernels == nullptr) return;
+  const Case c = {50, false, true, true, 0};
+  Norm whole(c), split(c);
+  kernels->norm_forward(whole.args(), 0, kRows);
+  kernels->norm_forward(split.args(), 3, kRows);
+  kernels->norm_forward(split.args(), 0, 3);
+  CHECK(split.y == whole.y);
+  CHECK(split.rstd == whole.rstd);
+  Gradients g(c), g_split(c);
+  kernels->norm_backward(g.args(whole), 0, kRows);
+  kernels->norm_backward(g_split.args(whole), 2, kRows);
+  kernels->norm_backward(g_split.args(whole), 0, 2);
+  CHECK(g_split.dx == g.dx);
+}
+
+}  // namespace lathe::test

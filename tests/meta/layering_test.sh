@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# The rules about files that no compiler checks: which layer includes which, how long a file is, and
+# that nothing lies about unbuilt.
+#
+#   layering_test.sh SOURCE_DIR     exit 1 and a line for every breach
+#   layering_test.sh --self-test    that each rule does catch its breach
+set -euo pipefail
+
+# layer: what it may include of ours. `cli` may include everything.
+allowed() {
+  case "$1" in
+    core) echo core ;;
+    kernels) echo core kernels ;;
+    infer) echo core kernels infer ;;
+    train) echo core kernels train ;;
+    serve) echo core kernels infer serve ;;
+    cli) echo core kernels infer train serve cli ;;
+  esac
+}
+layers="core kernels infer train serve cli"
+longest=500
+
+check() {
+  local root=$1 layer file line target breaches=0
+  breach() {
+    echo "$*"
+    breaches=$((breaches + 1))
+  }
+  cd "$root"
+
+  for file in src/*/; do
+    layer=$(basename "$file")
+    [[ " $layers " == *" $layer "* ]] || breach "$file: a layer that layering_test.sh does not know"
+  done
+  for layer in $layers; do
+    [[ -d src/$layer ]] || continue
+    while IFS=: read -r file line target; do
+      if [[ " $layers " == *" $target "* && " $(allowed "$layer") " != *" $target "* ]]; then
+        breach "$file:$line: $layer includes $target"
+      fi
+      if [[ $layer != train && $layer != cli && " torch ATen c10 caffe2 " == *" $target "* ]]; then
+        breach "$file:$line: $layer includes LibTorch"
+      fi
+    done < <(grep -rnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][A-Za-z0-9_]+/' "src/$layer" |
+      sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*["<]/:/; s,/$,,')
+  done
+
+  while read -r line file; do
+    if ((line > longest)); then breach "$file: $line lines, at most $longest"; fi
+  done < <(find src tests -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inc' \) -exec wc -l {} + |
+    grep -v ' total$')
+
+  # A source is built when a CMakeLists.txt of its folder or of one above names it by its path from
+  # there; unit_tests.cmake names the main of all tests.
+  while read -r file; do
+    local folder name found=no
+    folder=$(dirname "$file")
+    name=$(basename "$file")
+    while [[ $folder != . ]]; do
+      if [[ -f $folder/CMakeLists.txt ]] &&
+        grep -qE "(^|[[:space:](])${name//./\\.}($|[[:space:])])" "$folder/CMakeLists.txt"; then
+        found=yes
+      fi
+      name=$(basename "$folder")/$name
+      folder=$(dirname "$folder")
+    done
+    if [[ $found == no ]] && ! grep -qsF "$file" cmake/*.cmake; then
+      breach "$file: in no CMakeLists.txt"
+    fi
+  done < <(find src tests -type f -name '*.cpp')
+
+  # Another file includes every header: by its path from src or tests, or from its own folder.
+  local included
+  included=$(grep -rhoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' --include='*.cpp' \
+    --include='*.h' --include='*.inc' src tests bench examples 2>/dev/null | sed -E 's/.*"(.*)"/\1/' |
+    sort -u)
+  while read -r file; do
+    if ! grep -qxF -e "${file#*/}" -e "$(basename "$file")" <<<"$included"; then
+      breach "$file: nobody includes it"
+    fi
+  done < <(find src tests -type f \( -name '*.h' -o -name '*.inc' \))
+
+  ((breaches == 0))
+}
+
+# A tree without breaches, to plant one in.
+make_tree() {
+  mkdir -p "$1"/src/{core,kernels,infer,train,serve,cli} "$1/tests/core" "$1/cmake"
+  echo '#include "core/a.h"' >"$1/src/core/a.cpp"
+  echo '#pragma once' >"$1/src/core/a.h"
+  echo 'add_library(core a.cpp)' >"$1/src/core/CMakeLists.txt"
+  printf '#include "core/a.h"\n#include <torch/torch.h>\n' >"$1/src/train/t.cpp"
+  echo 'add_library(train t.cpp)' >"$1/src/train/CMakeLists.txt"
+  echo 'int main() {}' >"$1/tests/core/a_test.cpp"
+  printf 'tests(\n  a_test.cpp\n)\n' >"$1/tests/core/CMakeLists.txt"
+}
+
+self_test() {
+  local folder=$1 n=0 expected plant output
+  make_tree "$folder/good"
+  (check "$folder/good") || { echo "the good tree was refused"; return 1; }
+  while IFS='|' read -r expected plant; do
+    n=$((n + 1))
+    make_tree "$folder/$n"
+    (cd "$folder/$n" && eval "$plant")
+    if output=$(check "$folder/$n"); then
+      echo "not caught: $plant"
+      return 1
+    fi
+    if [[ $output != *"$expected"* ]]; then
+      echo "caught for another reason: $plant"
+      echo "$output"
+      return 1
+    fi
+  done <<'EOF'
+src/core/a.cpp:2: core includes kernels|echo '#include "kernels/k.h"' >>src/core/a.cpp
+src/core/a.cpp:2: core includes LibTorch|echo '  #  include <ATen/ATen.h>' >>src/core/a.cpp
+train includes infer|echo '#include "infer/model.h"' >>src/train/t.cpp
+infer includes train|echo '#include "train/t.h"' >src/infer/i.h
+infer includes serve|echo '#include "serve/t.h"' >src/infer/i.h
+kernels includes LibTorch|mkdir src/kernels/sub && echo '#include <c10/x.h>' >src/kernels/sub/k.inc
+serve includes train|echo '#include "train/t.h"' >src/serve/s.h
+does not know|mkdir src/misc
+src/core/a.h: 501 lines|seq 501 | sed 's,^,// ,' >src/core/a.h
+src/core/b.cpp: in no CMakeLists.txt|touch src/core/b.cpp
+tests/core/b_test.cpp: in no CMakeLists.txt|touch tests/core/b_test.cpp && echo xb_test.cpp >>tests/core/CMakeLists.txt
+src/core/lost.h: nobody includes it|touch src/core/lost.h
+EOF
+  echo "$n breaches caught"
+}
+
+if [[ ${1-} == --self-test ]]; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  self_test "$folder"
+else
+  check "${1:?usage: layering_test.sh SOURCE_DIR | --self-test}"
+fi
