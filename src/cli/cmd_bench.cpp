@@ -10,21 +10,21 @@ namespace lathe {
 
 namespace {
 
-void print_rows(const std::vector<BenchTrainRow>& rows, const BenchTrainSpec& spec, int threads) {
+void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec, int threads) {
   std::printf("training steps of %lld sequences, in turns, median of %lld, %d threads\n",
               static_cast<long long>(spec.batch), static_cast<long long>(spec.steps), threads);
   std::printf("%-28s %12s %10s %12s %8s %8s\n", "model", "parameters", "ms/step", "tokens/s",
               "of peak", "ratio");
-  for (const BenchTrainRow& row : rows) {
+  for (const train::BenchTrainRow& row : rows) {
     std::printf("%-28s %12lld %10.1f %12.1f %7.1f%% %8.2f\n", row.model.c_str(),
                 static_cast<long long>(row.params), row.ms, row.tokens_per_s, 100 * row.peak_share,
                 row.tokens_per_s / rows.front().tokens_per_s);
   }
 }
 
-void print_json(const std::vector<BenchTrainRow>& rows, int threads) {
+void print_json(const std::vector<train::BenchTrainRow>& rows, int threads) {
   Json list = Json::array();
-  for (const BenchTrainRow& row : rows) {
+  for (const train::BenchTrainRow& row : rows) {
     Json object;
     object["model"] = row.model;
     object["params"] = row.params;
@@ -42,37 +42,37 @@ void print_json(const std::vector<BenchTrainRow>& rows, int threads) {
 int cmd_bench(int argc, char** argv) {
   CLI::App app("Measure speed.", "lathe bench");
   app.require_subcommand(1);
-  CLI::App* train = app.add_subcommand("train", "training steps on random tokens, models in turns");
-  BenchTrainSpec spec;
+  CLI::App* steps = app.add_subcommand("train", "training steps on random tokens, models in turns");
+  train::BenchTrainSpec spec;
   spec.models = {"gpt2-s", "gpt2-s-lowrank32"};
   std::string device = "cpu", precision = "bf16";
   bool json = false;
-  train->add_option("SPEC", spec.models, "presets, spec files or model directories")
+  steps->add_option("SPEC", spec.models, "presets, spec files or model directories")
       ->capture_default_str();
-  train->add_option("--set", spec.overrides, "KEY=VALUE on every spec")->allow_extra_args(false);
-  train->add_option("--batch", spec.batch, "sequences a step")
+  steps->add_option("--set", spec.overrides, "KEY=VALUE on every spec")->allow_extra_args(false);
+  steps->add_option("--batch", spec.batch, "sequences a step")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  train->add_option("--context", spec.context, "tokens a sequence; 0: the model's")
+  steps->add_option("--context", spec.context, "tokens a sequence; 0: the model's")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  train->add_option("--steps", spec.steps, "timed steps, after two that are not")
+  steps->add_option("--steps", spec.steps, "timed steps, after two that are not")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  train->add_option("--threads", spec.threads, "0: what affinity and cgroup allow")
+  steps->add_option("--threads", spec.threads, "0: what affinity and cgroup allow")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  train->add_option("--device", device)->capture_default_str()->check(CLI::IsMember({"cpu", "cuda"}));
-  train->add_option("--precision", precision)
+  steps->add_option("--device", device)->capture_default_str()->check(CLI::IsMember({"cpu", "cuda"}));
+  steps->add_option("--precision", precision)
       ->capture_default_str()
       ->check(CLI::IsMember({"bf16", "f32"}));
-  train->add_flag("--recompute", spec.recompute, "compute activations again in the backward");
-  train->add_flag("--json", json, "rows as JSON");
+  steps->add_flag("--recompute", spec.recompute, "compute activations again in the backward");
+  steps->add_flag("--json", json, "rows as JSON");
   app.parse(argc, argv);
-  spec.device = device == "cuda" ? RunDevice::kCuda : RunDevice::kCpu;
-  spec.precision = precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  spec.device = device == "cuda" ? train::RunDevice::kCuda : train::RunDevice::kCpu;
+  spec.precision = precision == "f32" ? train::Precision::kF32 : train::Precision::kBf16;
   int threads = 0;
-  const auto rows = bench_train(spec, &threads);
+  const auto rows = train::bench_train(spec, &threads);
   if (json) {
     print_json(rows, threads);
   } else {

@@ -20,12 +20,12 @@ int cmd_train(int argc, char** argv) {
   app.parse(argc, argv);
   if (path.empty() && !print_config) throw CLI::RequiredError("RUN");
 
-  const RunSpec run = load_run_spec(path, overrides);
+  const train::RunSpec run = train::load_run_spec(path, overrides);
   if (print_config) {
     std::fputs(print_toml(run).c_str(), stdout);
     return 0;
   }
-  return train(run, resume) == RunEnd::kFinished ? 0 : 1;
+  return train::run_training(run, resume) == train::RunEnd::kFinished ? 0 : 1;
 }
 
 }  // namespace lathe

@@ -1,5 +1,8 @@
 // lathe-train: the commands that need LibTorch. `lathe` starts it.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
+#include <climits>
 #include <cstdio>
 #include <string>
 
@@ -26,6 +29,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A step frees and takes the same large tensors again and again: keep them, rather than have the
+  // kernel zero fresh pages each time.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
   try {
     return run(argc, argv);
   } catch (const CLI::ParseError& e) {

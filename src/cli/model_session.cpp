@@ -1,6 +1,7 @@
 #include "cli/model_session.h"
 
 #include <filesystem>
+#include <string>
 
 #include "core/cpu_limits.h"
 #include "infer/generate.h"
@@ -28,11 +29,14 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("--threads", threads, "threads (default: what affinity and cgroup allow)")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  app.add_option("--path", path,
-                 "all: every parallel path, weighted; best: only the one with the largest weight")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, PathChoice>{
-          {"all", PathChoice::kAll}, {"best", PathChoice::kBest}}))
-      ->type_name("all|best");
+  app.add_option_function<std::string>(
+         "--path",
+         [this](const std::string& name) {
+           path = name == "best" ? PathChoice::kBest : PathChoice::kAll;
+         },
+         "all: every parallel path, weighted; best: only the one with the largest weight")
+      ->check(CLI::IsMember({"all", "best"}))
+      ->type_name("");
 }
 
 ModelSession::ModelSession(const ModelOptions& options)

@@ -17,7 +17,7 @@ struct ModelOptions {
   int threads = 0;        // 0: what affinity and cgroup allow
   PathChoice path = PathChoice::kAll;
 
-  // MODEL, --tokenizer, --threads, --path.
+  // MODEL, --tokenizer, --threads, --path. The app must not outlive this.
   void add_to(CLI::App& app);
 };
 

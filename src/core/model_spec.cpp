@@ -132,8 +132,7 @@ Json resolve_model_section(const Json& section, const std::string& folder,
     return fs::exists(path, ignored) ? path : (fs::path(folder) / path).string();
   };
   if (!spec.empty()) base = load_config(beside(spec));
-  if (!init_from.empty())
-    base = load_config(model_directory(beside(init_from)) + "/config.json");
+  if (!init_from.empty()) base = load_config(model_directory(beside(init_from)) + "/config.json");
   merge_config(base, own);
   return base;
 }

@@ -2,7 +2,9 @@
 
 #include <cmath>
 
-namespace lathe {
+#include "train/fused.h"
+
+namespace lathe::train {
 
 RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device device) {
   const i64 half = d_head / 2;
@@ -15,6 +17,57 @@ RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device
 }
 
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+// The CPU's fused kernels: rotation, scores, softmax and sum in one pass; keeps qkv, the output and a
+// number a row.
+struct FusedAttention : Function<FusedAttention> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const AttentionShape& shape) {
+    const auto* kernels = fused_kernels(qkv);
+    const at::Tensor out = at::empty({shape.B * shape.T, shape.H * shape.E}, qkv.options());
+    const at::Tensor lse =
+        at::empty({shape.B, shape.H, shape.T}, qkv.options().dtype(at::kFloat));
+    const AttentionForward run{shape, bf16_data(qkv), bf16_data(out), f32_data(lse)};
+    const i64 scratch_bytes = kernels->attention_forward_scratch_bytes(shape);
+    for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
+      const at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
+      kernels->attention_forward(run, begin, end, scratch.data_ptr());
+    });
+    ctx->save_for_backward({qkv, out, lse});
+    ctx->saved_data["shape"] = std::vector<i64>{shape.B, shape.T, shape.H, shape.K, shape.E};
+    ctx->saved_data["cos"] = reinterpret_cast<i64>(shape.cos);
+    ctx->saved_data["sin"] = reinterpret_cast<i64>(shape.sin);
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto d = ctx->saved_data["shape"].toIntVector();
+    const AttentionShape shape{d[0], d[1], d[2], d[3], d[4], score_scale(d[4]),
+                               reinterpret_cast<const float*>(ctx->saved_data["cos"].toInt()),
+                               reinterpret_cast<const float*>(ctx->saved_data["sin"].toInt())};
+    const auto* kernels = fused_kernels(saved[0]);
+    const at::Tensor dout = grads[0].contiguous();
+    const at::Tensor dqkv = at::empty_like(saved[0]);
+    const AttentionBackward run{shape,
+                                bf16_data(saved[0]),
+                                bf16_data(saved[1]),
+                                f32_data(saved[2]),
+                                bf16_data(dout),
+                                bf16_data(dqkv)};
+    const i64 scratch_bytes = kernels->attention_backward_scratch_bytes(shape);
+    for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
+      const at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
+      kernels->attention_backward(run, begin, end, scratch.data_ptr());
+    });
+    return {dqkv, {}};
+  }
+  static float score_scale(i64 d_head) {
+    return static_cast<float>(1.0 / std::sqrt(static_cast<double>(d_head)));
+  }
+};
 
 // Rotate-half: element i pairs with i + E/2. x (B, H, T, E).
 at::Tensor rotated(const at::Tensor& x, const RopeTables& rope) {
@@ -30,6 +83,12 @@ at::Tensor causal_attention(const at::Tensor& qkv, i64 n_sequences, const BlockS
                             const RopeTables* rope) {
   const i64 B = n_sequences, T = qkv.size(0) / B;
   const i64 H = block.n_heads, K = block.n_kv_heads, E = block.d_head;
+  if (fused_kernels(qkv) && E % 2 == 0 && E <= 256) {
+    return FusedAttention::apply(
+        qkv.contiguous(), AttentionShape{B, T, H, K, E, FusedAttention::score_scale(E),
+                                         rope ? f32_data(rope->cos) : nullptr,
+                                         rope ? f32_data(rope->sin) : nullptr});
+  }
   const at::Tensor heads = qkv.view({B, T, H + 2 * K, E}).transpose(1, 2);
   at::Tensor q = heads.narrow(1, 0, H), k = heads.narrow(1, H, K), v = heads.narrow(1, H + K, K);
   if (rope) {
@@ -48,4 +107,4 @@ at::Tensor causal_attention(const at::Tensor& qkv, i64 n_sequences, const BlockS
   return out.transpose(1, 2).reshape({B * T, H * E});
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -4,7 +4,7 @@
 #include "core/plan.h"
 #include "train/torch.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // cos and sin of position · base^(-2i/E), each (T, E/2) f32.
 struct RopeTables {
@@ -17,4 +17,4 @@ RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device
 at::Tensor causal_attention(const at::Tensor& qkv, i64 n_sequences, const BlockSpec& block,
                             const RopeTables* rope);
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -11,7 +11,7 @@
 #include "train/model.h"
 #include "train/optimizer.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -94,4 +94,4 @@ std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& options, int* threa
   return rows;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -6,7 +6,7 @@
 
 #include "train/run_spec.h"
 
-namespace lathe {
+namespace lathe::train {
 
 struct BenchTrainSpec {
   std::vector<std::string> models;  // presets, spec files or model directories
@@ -33,4 +33,4 @@ struct BenchTrainRow {
 // of them alike.
 std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& spec, int* threads_used);
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -6,7 +6,7 @@
 #include "core/config_tree.h"
 #include "core/safetensors.h"
 
-namespace lathe {
+namespace lathe::train {
 
 void TrainerState::visit_fields(FieldVisitor& v) {
   v.field("step", step, "");
@@ -105,4 +105,4 @@ TrainerState load_checkpoint(const std::string& folder, Parameters& parameters, 
   return state;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -6,7 +6,7 @@
 #include "train/optimizer.h"
 #include "train/run_spec.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // Where a run stands; everything else is a pure function of it and the run file.
 struct TrainerState {
@@ -36,4 +36,4 @@ void save_trainer(const std::string& folder, const TrainerState& state, Paramete
 // Also brings the compute copies up to date.
 TrainerState load_checkpoint(const std::string& folder, Parameters& parameters, AdamW& optimizer);
 
-}  // namespace lathe
+}  // namespace lathe::train

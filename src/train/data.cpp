@@ -5,7 +5,7 @@
 #include "core/dataset.h"
 #include "core/run_directory.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -69,4 +69,4 @@ RunData open_data(const RunSpec& run) {
   return data;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

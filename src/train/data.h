@@ -8,7 +8,7 @@
 #include "train/evaluate.h"
 #include "train/run_spec.h"
 
-namespace lathe {
+namespace lathe::train {
 
 struct RunData {
   std::unique_ptr<BatchSource> train;
@@ -21,4 +21,4 @@ struct RunData {
 // the first, or a larger vocabulary than the model.
 RunData open_data(const RunSpec& run);
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -7,7 +7,7 @@
 
 #include "core/cpu_limits.h"
 
-namespace lathe {
+namespace lathe::train {
 
 at::Device open_device(RunDevice device, i64 threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : available_threads());
@@ -41,4 +41,4 @@ double measured_peak_flops(at::Device device, at::ScalarType dtype) {
   return best;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -4,7 +4,7 @@
 #include "train/run_spec.h"
 #include "train/torch.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // Error where the machine or this LibTorch has no such device. Sets LibTorch's thread count (0: what
 // affinity and cgroup allow).
@@ -17,4 +17,4 @@ double measured_peak_flops(at::Device device, at::ScalarType dtype);
 // Waits for all work on the device.
 void synchronize(at::Device device);
 
-}  // namespace lathe
+}  // namespace lathe::train

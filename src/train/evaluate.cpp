@@ -5,7 +5,7 @@
 
 #include "core/rng.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -85,4 +85,4 @@ std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& t
   return tokenizer.decode(std::span(ids).subspan(start));
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -7,7 +7,7 @@
 #include "core/tokenizer.h"
 #include "train/model.h"
 
-namespace lathe {
+namespace lathe::train {
 
 struct Validation {
   double loss = 0;            // nats a token
@@ -32,4 +32,4 @@ Validation validate_model(const Model& model, const Plan& plan,
 std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& tokenizer,
                         const std::string& prompt, i64 n, uint64_t seed, at::Device device);
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -5,7 +5,7 @@
 #include "core/rng.h"
 #include "train/projection.h"
 
-namespace lathe {
+namespace lathe::train {
 
 at::Tensor normal_tensor(const std::vector<i64>& shape, double std, uint64_t seed,
                          uint32_t stream) {
@@ -75,4 +75,4 @@ void initialise(Parameters& parameters, uint64_t seed) {
   parameters.refresh_compute();
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -1,6 +1,8 @@
 #include "train/linear.h"
 
-namespace lathe {
+#include "train/fused.h"
+
+namespace lathe::train {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
@@ -10,12 +12,30 @@ void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == at::kFloat) {
     grad.addmm_(a.t(), b);
   } else {
-    grad.add_(at::mm(a.t(), b));
+    add_to(grad, at::mm(a.t(), b));
   }
 }
 
+void add_to(at::Tensor& grad, const at::Tensor& x) {
+  const auto* kernels = fused_kernels(x);
+  if (!kernels || !x.is_contiguous()) {
+    grad.add_(x);
+    return;
+  }
+  for_ranges(x.numel(), 1 << 15, [&](i64 begin, i64 end) {
+    kernels->add_bf16(bf16_data(x), f32_data(grad), begin, end);
+  });
+}
+
 void add_column_sum(at::Tensor& grad, const at::Tensor& a) {
-  grad.add_(at::sum(a, {0}, false, at::kFloat));
+  const auto* kernels = fused_kernels(a);
+  if (!kernels || !a.is_contiguous()) {
+    grad.add_(at::sum(a, {0}, false, at::kFloat));
+    return;
+  }
+  sum_ranges(a.size(0), 64, a.size(1), grad, [&](i64 begin, i64 end, float* partial) {
+    kernels->add_column_sums(bf16_data(a), a.size(1), partial, begin, end);
+  });
 }
 
 namespace {
@@ -102,7 +122,7 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
       dz = at::mm(dy, u->compute);
     } else {
       const at::Tensor dy_l = parted(dy, c);  // (l, n, s)
-      u->grad.add_(at::bmm(dy_l.transpose(1, 2), dealt(z, c)));
+      add_to(u->grad, at::bmm(dy_l.transpose(1, 2), dealt(z, c)));
       dz = at::bmm(dy_l, u->compute).permute({1, 2, 0}).reshape({c.n, c.r * c.l});
     }
     if (c.k == 1) {
@@ -111,7 +131,7 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     }
     const at::Tensor dz_k = dz.view({c.n, c.k, c.q}).transpose(0, 1);  // (k, n, q)
     const at::Tensor x_k = x.view({c.n, c.k, c.p}).transpose(0, 1);
-    v->grad.add_(at::bmm(dz_k.transpose(1, 2), x_k));
+    add_to(v->grad, at::bmm(dz_k.transpose(1, 2), x_k));
     const at::Tensor dx = at::bmm(dz_k, v->compute).transpose(0, 1).reshape({c.n, c.k * c.p});
     return {dx, {}, {}, {}, {}};
   }
@@ -132,4 +152,4 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return TwoFactorFunction::apply(x, spec_, weights_[0], weights_[1], bias_);
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -5,7 +5,7 @@
 #include "core/linear_spec.h"
 #include "train/parameters.h"
 
-namespace lathe {
+namespace lathe::train {
 
 class Linear {
  public:
@@ -26,7 +26,9 @@ class Linear {
 
 // grad += aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32.
 void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b);
+// grad (f32) += x of the same shape, in the compute dtype.
+void add_to(at::Tensor& grad, const at::Tensor& x);
 // grad += Σ_n a[n], with a (N, M).
 void add_column_sum(at::Tensor& grad, const at::Tensor& a);
 
-}  // namespace lathe
+}  // namespace lathe::train

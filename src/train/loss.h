@@ -3,7 +3,7 @@
 
 #include "train/parameters.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // h (N, D) in the compute dtype, head (V, D), targets (N) i64. Works on chunks of rows, so that at most
 // about kLossChunkBytes of logits exist at a time. Returns the summed loss in nats (a scalar f32
@@ -15,4 +15,4 @@ at::Tensor cross_entropy_sum(const at::Tensor& h, const Parameter& head, const a
 std::pair<at::Tensor, at::Tensor> cross_entropy_grad(const at::Tensor& h, Parameter& head,
                                                      const at::Tensor& targets, double scale);
 
-}  // namespace lathe
+}  // namespace lathe::train

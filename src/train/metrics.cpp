@@ -11,7 +11,7 @@
 #include "core/atomic_file.h"
 #include "core/fields.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -124,4 +124,4 @@ void Progress::finish() {
   open_line_ = false;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

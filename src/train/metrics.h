@@ -6,7 +6,7 @@
 
 #include "core/numeric.h"
 
-namespace lathe {
+namespace lathe::train {
 
 struct StepMetrics {
   i64 step = 0, steps = 0;  // step counts from 1 once it is done
@@ -57,4 +57,4 @@ class Progress {
   bool started_ = false;
 };
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -5,7 +5,7 @@
 #include "train/activation.h"
 #include "train/loss.h"
 
-namespace lathe {
+namespace lathe::train {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
@@ -282,4 +282,4 @@ at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targ
   return loss;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -8,7 +8,7 @@
 #include "train/linear.h"
 #include "train/norm.h"
 
-namespace lathe {
+namespace lathe::train {
 
 class Model {
  public:
@@ -60,4 +60,4 @@ class Model {
   Parameter* head_ = nullptr;
 };
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -3,7 +3,7 @@
 
 #include "train/parameters.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // `t`, or nothing where it is undefined: what autograd functions take for an absent tensor.
 std::optional<at::Tensor> if_defined(const at::Tensor& t);
@@ -24,4 +24,4 @@ class Norm {
   at::ScalarType compute_dtype_ = at::kFloat;
 };
 
-}  // namespace lathe
+}  // namespace lathe::train

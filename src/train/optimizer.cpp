@@ -2,7 +2,7 @@
 
 #include <ATen/ops/_fused_adamw.h>
 
-namespace lathe {
+namespace lathe::train {
 
 AdamW::AdamW(const OptimizerSpec& spec, Parameters& parameters)
     : exp_avg(at::zeros_like(parameters.flat_value)),
@@ -38,4 +38,4 @@ void AdamW::step(double lr, const at::Tensor& norm) {
   parameters_.refresh_compute();
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

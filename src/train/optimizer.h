@@ -4,7 +4,7 @@
 
 #include "train/parameters.h"
 
-namespace lathe {
+namespace lathe::train {
 
 class AdamW {
  public:
@@ -29,4 +29,4 @@ class AdamW {
   Parameters& parameters_;
 };
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -1,6 +1,6 @@
 #include "train/parameters.h"
 
-namespace lathe {
+namespace lathe::train {
 
 Parameters::Parameters(const Plan& plan, at::Device device, Precision precision)
     : compute_dtype(precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat) {
@@ -48,4 +48,4 @@ void Parameters::refresh_compute() {
   if (compute_dtype != at::kFloat) flat_compute_.copy_(flat_value);
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -9,7 +9,7 @@
 #include "train/run_spec.h"
 #include "train/torch.h"
 
-namespace lathe {
+namespace lathe::train {
 
 struct Parameter {
   TensorInfo info;
@@ -47,4 +47,4 @@ class Parameters {
   at::Tensor flat_compute_;
 };
 
-}  // namespace lathe
+}  // namespace lathe::train

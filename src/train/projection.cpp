@@ -1,6 +1,6 @@
 #include "train/projection.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -63,4 +63,4 @@ std::vector<at::Tensor> project_to(const LinearSpec& spec, const at::Tensor& den
   return {v.to(at::kFloat).view(list[0].shape), u.to(at::kFloat).view(list[1].shape)};
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

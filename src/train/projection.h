@@ -4,7 +4,7 @@
 #include "core/linear_spec.h"
 #include "train/torch.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // The factors (shapes and order of factors(spec)) whose product is nearest to `dense` (out, in) in the
 // Frobenius norm; exact where `dense` has the structure. A two-factor product is a grid of
@@ -13,4 +13,4 @@ namespace lathe {
 // B = √S Vᵀ. Computed in double on dense's device; the result is f32.
 std::vector<at::Tensor> project_to(const LinearSpec& spec, const at::Tensor& dense);
 
-}  // namespace lathe
+}  // namespace lathe::train

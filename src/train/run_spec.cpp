@@ -7,7 +7,7 @@
 
 #include "core/config_tree.h"
 
-namespace lathe {
+namespace lathe::train {
 
 std::span<const std::string_view> names_of(RunDevice) {
   static constexpr std::array<std::string_view, 2> names = {"cpu", "cuda"};
@@ -146,4 +146,4 @@ RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& o
                         path.empty() ? "--set" : path);
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -4,7 +4,7 @@
 
 #include "core/model_spec.h"
 
-namespace lathe {
+namespace lathe::train {
 
 enum class RunDevice { kCpu, kCuda };
 enum class OptimizerKind { kAdamw };
@@ -84,4 +84,4 @@ struct RunSpec {
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides);
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where);
 
-}  // namespace lathe
+}  // namespace lathe::train

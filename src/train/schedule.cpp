@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace lathe {
+namespace lathe::train {
 
 i64 share_or_steps(double value, i64 steps) {
   const double count = value < 1 ? value * static_cast<double>(steps) : value;
@@ -31,4 +31,4 @@ double learning_rate(const ScheduleSpec& schedule, double peak, i64 step, i64 st
   return peak;
 }
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -3,7 +3,7 @@
 
 #include "train/run_spec.h"
 
-namespace lathe {
+namespace lathe::train {
 
 // Steps meant by a number that is a share below 1 and a count from 1 on.
 i64 share_or_steps(double value, i64 steps);
@@ -12,4 +12,4 @@ i64 share_or_steps(double value, i64 steps);
 // to min_lr·lr, a half cosine, a line, or (wsd) a constant followed by 1 − √progress over `cooldown`.
 double learning_rate(const ScheduleSpec& schedule, double peak, i64 step, i64 steps);
 
-}  // namespace lathe
+}  // namespace lathe::train

@@ -18,7 +18,7 @@
 #include "train/model.h"
 #include "train/schedule.h"
 
-namespace lathe {
+namespace lathe::train {
 
 namespace {
 
@@ -252,6 +252,6 @@ class Trainer {
 
 }  // namespace
 
-RunEnd train(const RunSpec& run, bool resume) { return Trainer(run, resume).run(); }
+RunEnd run_training(const RunSpec& run, bool resume) { return Trainer(run, resume).run(); }
 
-}  // namespace lathe
+}  // namespace lathe::train

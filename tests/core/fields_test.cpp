@@ -87,13 +87,16 @@ TEST_CASE(
 }
 
 TEST_CASE("fields: printed TOML parses back to the same, whatever the strings hold") {
-  for (const Outer& from : {Outer{}, unusual()}) {
+  const auto check = [](const Outer& from) {
     Outer into;
     into.on = !from.on;  // so that a lost line would show
     into.name = "other";
     read_fields(parse_toml(print_toml(from), "test"), into, "test");
     CHECK(into == from);
-  }
+  };
+  const Outer untouched;
+  check(untouched);
+  check(unusual());
 }
 
 TEST_CASE("fields: a printed model spec parses back to the same spec") {

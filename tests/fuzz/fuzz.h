@@ -18,8 +18,8 @@ namespace lathe::fuzz {
 // Well-formed inputs of the target, for the mutations to start from.
 std::vector<std::string> seeds();
 
-// Inputs that a parser has taken so far: the target counts, and the driver makes sure that each seed
-// gets through, since mutations of what is refused at once test nothing.
+// Inputs that a parser has taken so far: the target counts, and the driver makes sure that each
+// seed gets through, since mutations of what is refused at once test nothing.
 inline long n_accepted = 0;
 
 inline std::string_view as_text(const uint8_t* data, size_t size) {

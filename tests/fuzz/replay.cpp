@@ -48,7 +48,7 @@ class Mutator {
 
   std::string make() {
     std::string input = seeds_[below(seeds_.size())];
-    for (uint64_t n = 1 + below(6); n > 0; --n) mutate(input);
+    for (uint64_t n = 1 + below(1 + below(6)); n > 0; --n) mutate(input);
     return input;
   }
 

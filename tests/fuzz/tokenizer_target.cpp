@@ -96,7 +96,7 @@ std::vector<std::string> fuzz::seeds() {
     pieces += piece(std::string("<0x") + digits[byte / 16] + digits[byte % 16] + ">", 6);
   }
   pieces += piece("\xe2\x96\x81", 1) + piece("a", 1) + piece("b", 1) + piece("ab", 1);
-  const std::string trainer = field(2, std::string("\x18\x02\xa8\x02\x01", 5));
+  const std::string trainer = field(2, std::string("\x18\x02\x98\x02\x01", 5));
   return {
       "j" + to_tokenizer_json(bytes),
       "g" + vocab + std::string(1, '\0') + merges,

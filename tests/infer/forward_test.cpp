@@ -3,37 +3,22 @@
 #include <doctest/doctest.h>
 
 #include "core/error.h"
+#include "infer/loaded.h"
 #include "infer/reference_model.h"
-#include "support/temp_dir.h"
-#include "support/tiny_models.h"
 
 namespace lathe {
 namespace {
 
+using test::Loaded;
 using test::NamedSpec;
 using test::TinyWeights;
 
-struct Loaded {
-  TinyWeights weights;
-  std::unique_ptr<const Model> model;
-};
-
-Loaded load(const ModelSpec& spec, DType dtype = DType::kF32, uint64_t seed = 7) {
-  const test::TempDir dir;
-  Loaded out{test::random_weights(make_plan(spec), seed), nullptr};
-  test::write_model(spec, out.weights, dir.path(), dtype);
-  out.model = load_model(dir.path());
-  return out;
+Loaded load(const ModelSpec& spec, DType dtype = DType::kF32) {
+  return test::load_tiny(spec, dtype);
 }
 
 std::vector<int32_t> some_tokens(const ModelSpec& spec, i64 n, uint64_t seed = 3) {
-  const Random random(seed, RandomUse::kSampling);
-  std::vector<int32_t> tokens;
-  for (i64 i = 0; i < n; ++i) {
-    tokens.push_back(static_cast<int32_t>(random.bits(static_cast<uint64_t>(i)) %
-                                          static_cast<uint64_t>(spec.vocab_size)));
-  }
-  return tokens;
+  return test::some_tokens(spec.vocab_size, n, seed);
 }
 
 std::vector<float> all_logits(const Model& model, State& state, std::span<const int32_t> tokens,

@@ -12,7 +12,7 @@ TEST_CASE("train_kernels: there where /proc/cpuinfo has avx512_bf16, null elsewh
   text << file.rdbuf();
   const bool expected = text.str().find(" avx512_bf16") != std::string::npos;
   CHECK((train_kernels() != nullptr) == expected);
-  if (expected) CHECK(std::string(train_kernels()->isa) == "avx512_bf16");
+  if (train_kernels() != nullptr) CHECK(std::string(train_kernels()->isa) == "avx512_bf16");
 }
 
 TEST_CASE("cast_to_bf16: rounds as Bf16 does, in any range and alignment") {

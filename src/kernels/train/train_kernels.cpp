@@ -1,16 +1,35 @@
 // Chooses the kernels; compiled for any x86-64.
 #include "kernels/train/train_kernels.h"
 
+#include "core/error.h"
 #include "kernels/train/avx512_parts.h"
 
 namespace lathe {
 
 namespace {
 
+// Whoever calls attention asks for its scratch first: the place to look at the shape once.
+const AttentionShape& checked(const AttentionShape& shape) {
+  LATHE_CHECK(shape.B >= 1 && shape.T >= 1);
+  LATHE_CHECK(shape.K >= 1 && shape.H >= shape.K && shape.H % shape.K == 0);
+  LATHE_CHECK(shape.E >= 2 && shape.E <= 256 && shape.E % 2 == 0);
+  LATHE_CHECK(shape.scale > 0);
+  LATHE_CHECK((shape.cos == nullptr) == (shape.sin == nullptr));
+  return shape;
+}
+
+int64_t attention_forward_scratch_bytes(const AttentionShape& shape) {
+  return avx512::attention_forward_scratch_bytes(checked(shape));
+}
+
+int64_t attention_backward_scratch_bytes(const AttentionShape& shape) {
+  return avx512::attention_backward_scratch_bytes(checked(shape));
+}
+
 constexpr TrainKernels kAvx512Bf16 = {
     .isa = "avx512_bf16",
-    .attention_forward_scratch_bytes = avx512::attention_forward_scratch_bytes,
-    .attention_backward_scratch_bytes = avx512::attention_backward_scratch_bytes,
+    .attention_forward_scratch_bytes = attention_forward_scratch_bytes,
+    .attention_backward_scratch_bytes = attention_backward_scratch_bytes,
     .attention_forward = avx512::attention_forward,
     .attention_backward = avx512::attention_backward,
     .cross_entropy = avx512::cross_entropy,

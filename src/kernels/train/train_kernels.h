@@ -84,7 +84,8 @@ struct NormBackward {
 struct TrainKernels {
   const char* isa;  // "avx512_bf16"
 
-  // The scratch of one call, whatever its range; uninitialised, of any alignment.
+  // The scratch of one call, whatever its range; uninitialised, of any alignment. These two check
+  // the shape, the others trust it.
   int64_t (*attention_forward_scratch_bytes)(const AttentionShape&);
   int64_t (*attention_backward_scratch_bytes)(const AttentionShape&);
   // Units [begin, end) of B · K. Deterministic.

@@ -1,0 +1,33 @@
+// A tiny random model, loaded by way of its directory.
+#pragma once
+
+#include "infer/model.h"
+#include "support/temp_dir.h"
+#include "support/tiny_models.h"
+
+namespace lathe::test {
+
+struct Loaded {
+  TinyWeights weights;
+  std::unique_ptr<const Model> model;
+};
+
+inline Loaded load_tiny(const ModelSpec& spec, DType dtype = DType::kF32, uint64_t seed = 7) {
+  const TempDir dir;
+  Loaded out{random_weights(make_plan(spec), seed), nullptr};
+  write_model(spec, out.weights, dir.path(), dtype);
+  out.model = load_model(dir.path());
+  return out;
+}
+
+inline std::vector<int32_t> some_tokens(i64 vocab_size, i64 n, uint64_t seed = 3) {
+  const Random random(seed, RandomUse::kSampling);
+  std::vector<int32_t> tokens;
+  for (i64 i = 0; i < n; ++i) {
+    tokens.push_back(static_cast<int32_t>(random.bits(static_cast<uint64_t>(i)) %
+                                          static_cast<uint64_t>(vocab_size)));
+  }
+  return tokens;
+}
+
+}  // namespace lathe::test

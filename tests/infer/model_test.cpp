@@ -1,0 +1,135 @@
+#include "infer/model.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/account.h"
+#include "infer/kv_cache.h"
+#include "infer/loaded.h"
+#include "support/error_text.h"
+
+namespace lathe {
+namespace {
+
+// A tiny model directory that a test damages before it is loaded.
+class Directory {
+ public:
+  Directory() : weights_(test::random_weights(make_plan(spec_), 1)) {
+    test::write_model(spec_, weights_, dir_.path());
+  }
+  std::string load_error() {
+    return test::error_text([&] { load_model(dir_.path()); });
+  }
+  // Rewrites the weights with this list changed by `change`.
+  std::string error_after(const std::function<void(std::vector<TensorToWrite>&)>& change) {
+    std::vector<TensorToWrite> tensors;
+    for (const TensorInfo& info : tensor_list(make_plan(spec_))) {
+      tensors.push_back({info.name, DType::kF32, info.shape, weights_.at(info.name).data()});
+    }
+    change(tensors);
+    write_safetensors(file("model.safetensors"), tensors, {});
+    return load_error();
+  }
+  std::string error_of_config(const std::string& key, const Json& value) {
+    Json config = to_json(spec_);
+    config[key] = value;
+    write_file_atomically(file("config.json"), config.dump());
+    return load_error();
+  }
+  std::string file(const std::string& name) const { return dir_.file(name); }
+
+ private:
+  test::TempDir dir_;
+  ModelSpec spec_ = test::tiny_spec();
+  test::TinyWeights weights_;
+};
+
+TEST_CASE("model: a directory that lies is one clear error") {
+  using test::contains;
+  CHECK(contains(test::error_text([] { load_model("/no/such/model"); }), "is no directory"));
+  CHECK(Directory().load_error() == "");
+  {
+    Directory d;
+    std::filesystem::remove(d.file("config.json"));
+    CHECK(contains(d.load_error(), "config.json' is missing"));
+  }
+  {
+    Directory d;
+    std::filesystem::remove(d.file("model.safetensors"));
+    CHECK(contains(d.load_error(), "model.safetensors' is missing"));
+  }
+  {
+    Directory d;
+    write_file_atomically(d.file("config.json"), "{");
+    CHECK(contains(d.load_error(), "config.json"));
+  }
+  {
+    Directory d;
+    write_file_atomically(d.file("model.safetensors"), "garbage!garbage");
+    CHECK(contains(d.load_error(), "model.safetensors"));
+  }
+  const auto missing = Directory().error_after([](auto& t) { t.erase(t.begin() + 3); });
+  CHECK(contains(missing, "is missing"));
+  CHECK(contains(missing, "blocks.0.attention.qkv.weight"));
+  const auto extra = Directory().error_after([](auto& t) {
+    t.push_back(t.back());
+    t.back().name = "blocks.0.ffn.up.wait";
+  });
+  CHECK(contains(extra, "'blocks.0.ffn.up.wait'"));
+  CHECK(contains(extra, "nearest is 'blocks.0.ffn.up.weight'"));
+  const auto shape =
+      Directory().error_after([](auto& t) { std::swap(t[3].shape[0], t[3].shape[1]); });
+  CHECK(contains(shape, "F32 (48, 144), the config asks for F32 (144, 48)"));
+  const auto type = Directory().error_after([](auto& t) { t[3].dtype = DType::kI32; });
+  CHECK(contains(type, "I32 (144, 48), expected F32 or BF16"));
+  CHECK(contains(Directory().error_of_config("d_ff", 100), "the config asks for"));
+  CHECK(contains(Directory().error_of_config("n_layers", 5), "is missing"));
+  CHECK(contains(Directory().error_of_config("n_layers", 3), "is not in the config's model"));
+  CHECK(contains(Directory().error_of_config("n_layrs", 3), "n_layers"));
+  CHECK(contains(Directory().error_of_config("tie_embeddings", false), "head.weight"));
+}
+
+TEST_CASE("model: weights keep their stored type, and a tied head is the embedding") {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const test::Loaded m = test::load_tiny(test::tiny_spec(), dtype);
+    const auto& embed = std::get<Embed>(m.model->stages.front());
+    const auto& head = std::get<Head>(m.model->stages.back());
+    CHECK(embed.tokens.dtype == dtype);
+    CHECK(embed.tokens.data == head.weight.data);
+  }
+}
+
+TEST_CASE("model: what is loaded has as many bytes as the plan has parameters") {
+  for (const test::NamedSpec& s : test::tiny_specs()) {
+    CAPTURE(s.name);
+    const test::Loaded m = test::load_tiny(s.spec);
+    CHECK(m.model->weight_bytes == 4 * count_params(m.model->plan).total);
+    CHECK(m.model->stages.size() == m.model->plan.stages.size());
+    // count_bytes counts 2 bytes a value.
+    CHECK(KvCache(*m.model, 0, DType::kBf16).bytes_per_token() ==
+          count_bytes(m.model->plan).kv_per_token);
+  }
+}
+
+TEST_CASE("model: the shares of a fork are softmax([gate, 0])") {
+  ModelSpec spec = test::tiny_spec();
+  spec.topology = {TopologyKind::kPgpt, 4, 2, 3};
+  const test::Loaded m = test::load_tiny(spec);
+  const auto& gate = m.weights.at(kGate);
+  for (const LoadedStage& stage : m.model->stages) {
+    const auto* fork = std::get_if<Fork>(&stage);
+    if (!fork) continue;
+    REQUIRE(fork->shares.size() == 4);
+    double total = 0;
+    for (const float s : fork->shares) total += static_cast<double>(s);
+    CHECK(total == doctest::Approx(1));
+    for (size_t i = 0; i < 3; ++i) {
+      CHECK(fork->shares[i] / fork->shares[3] == doctest::Approx(std::exp(gate[i])));
+      CHECK(fork->shares[i] <= fork->shares[fork->best]);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lathe

@@ -1,0 +1,326 @@
+// Whole runs: exact resume, learning, guard, and what goes wrong.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <sstream>
+
+#include "core/atomic_file.h"
+#include "core/dataset.h"
+#include "core/rng.h"
+#include "core/run_directory.h"
+#include "support/error_text.h"
+#include "support/run_program.h"
+#include "support/shared_data.h"
+#include "support/temp_dir.h"
+#include "support/tiny_models.h"
+#include "train/run_spec.h"
+
+using namespace lathe;
+using namespace lathe::train;
+using test::contains;
+using test::error_text;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Words of a tiny grammar, so that there is something to learn.
+std::string small_text(size_t n_bytes) {
+  const char* words[] = {"the ", "cat ", "sat ", "on ", "a ", "mat ", "and ", "ran\n"};
+  const Random random(3, RandomUse::kMixture);
+  std::string text;
+  for (uint64_t i = 0; text.size() < n_bytes; ++i) {
+    text += words[(i % 3 == 0 ? 0 : 1) + random.bits(i) % 7];
+  }
+  return text;
+}
+
+// A prepared byte-level folder of small shards, so that samples and epochs cross their borders.
+void prepare(const std::string& folder, const std::string& text, i64 shard_tokens) {
+  fs::create_directories(folder);
+  const auto tokenizer = make_byte_tokenizer();
+  DatasetWriter writer(folder, *tokenizer, 0.1, shard_tokens);
+  writer.add_document(tokenizer->encode(text), static_cast<int64_t>(text.size()));
+  writer.finish();
+}
+
+std::string write_run(const std::string& folder, const std::string& more = "") {
+  const std::string path = folder + "/run.toml";
+  std::ofstream(path) << R"(
+seed = 4
+steps = 40
+precision = "f32"
+threads = 2
+checkpoint_every = 20
+eval_every = 0
+sample_every = 0
+[model]
+vocab_size = 257
+context_length = 16
+d_model = 24
+n_layers = 2
+n_heads = 2
+n_kv_heads = 1
+d_head = 12
+d_ff = 48
+ffn_linear = { kind = "block_shuffle", n_blocks = 2 }
+tokenizer = "bytes"
+[data]
+micro_batch = 4
+global_batch = 8
+)" << more;
+  return path;
+}
+
+std::vector<std::string> train_command(const std::string& run, const std::string& out,
+                                       const std::string& data,
+                                       std::vector<std::string> more = {}) {
+  std::vector<std::string> command = {LATHE_BIN_DIR "/lathe-train", "train", run, "--set",
+                                      "out=" + out, "--set", "data.path=" + data};
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
+}
+
+std::string bytes_of(const std::string& run, i64 step, const char* file) {
+  return read_text_file(RunDirectory(run).checkpoint(step) + "/" + file);
+}
+
+// Loss of each step, by metrics.jsonl; a step listed twice fails.
+std::map<i64, double> losses_of(const std::string& run) {
+  std::map<i64, double> losses;
+  std::istringstream in(read_text_file(run + "/metrics.jsonl"));
+  for (std::string line; std::getline(in, line);) {
+    const auto object = nlohmann::json::parse(line);
+    if (!object.contains("loss")) continue;
+    CHECK(losses.emplace(object.at("step").get<i64>(), object.at("loss").get<double>()).second);
+  }
+  return losses;
+}
+
+struct Folder {
+  Folder() {
+    prepare(dir.file("data"), small_text(6000), 1000);  // 5400 tokens: an epoch is 337 samples
+    run = write_run(dir.path());
+  }
+  test::TempDir dir;
+  std::string run;
+  std::string data = dir.file("data");
+};
+
+// Starts a run, waits for the checkpoint of `step`, then kills it without warning.
+void run_and_kill(const std::vector<std::string>& command, const std::string& checkpoint) {
+  std::vector<std::string> copy = command;
+  std::vector<char*> argv;
+  for (std::string& a : copy) argv.push_back(a.data());
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(126);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  for (int i = 0; i < 6000 && !fs::exists(checkpoint); ++i) ::usleep(10'000);
+  ::kill(child, SIGKILL);
+  int state = 0;
+  ::waitpid(child, &state, 0);
+  REQUIRE(fs::exists(checkpoint));
+}
+
+}  // namespace
+
+TEST_CASE("a run killed with SIGKILL and resumed has the weights of one never stopped, bit for bit") {
+  const Folder f;
+  const std::string whole = f.dir.file("whole"), broken = f.dir.file("broken");
+  REQUIRE(test::run_program(train_command(f.run, whole, f.data)).status == 0);
+  // More steps than the other, so that it is killed on its way, and the schedule is the same.
+  run_and_kill(train_command(f.run, broken, f.data), RunDirectory(broken).checkpoint(20));
+  for (i64 step : RunDirectory(broken).steps()) {
+    if (step > 20) fs::remove_all(RunDirectory(broken).checkpoint(step));
+  }
+  REQUIRE(test::run_program(train_command(f.run, broken, f.data, {"--resume"})).status == 0);
+  CHECK(bytes_of(whole, 40, "model.safetensors") == bytes_of(broken, 40, "model.safetensors"));
+  CHECK(bytes_of(whole, 40, "trainer.safetensors") == bytes_of(broken, 40, "trainer.safetensors"));
+  CHECK(losses_of(whole) == losses_of(broken));
+  CHECK(losses_of(whole).size() == 40);
+}
+
+TEST_CASE("resumed with another micro-batch the data order is the same, across shard and epoch ends") {
+  const Folder f;
+  const std::string whole = f.dir.file("whole"), other = f.dir.file("other");
+  // 8 samples a step of 337: steps 42 and 84 cross epochs.
+  REQUIRE(test::run_program(train_command(f.run, whole, f.data, {"--set", "steps=90"})).status == 0);
+  run_and_kill(train_command(f.run, other, f.data, {"--set", "steps=90"}),
+               RunDirectory(other).checkpoint(40));
+  for (i64 step : RunDirectory(other).steps()) {
+    if (step > 40) fs::remove_all(RunDirectory(other).checkpoint(step));
+  }
+  REQUIRE(test::run_program(train_command(f.run, other, f.data,
+                                          {"--set", "steps=90", "--set", "data.micro_batch=2",
+                                           "--resume"}))
+              .status == 0);
+  // The loss of every step is that of the same samples, up to the order of summation.
+  const auto a = losses_of(whole), b = losses_of(other);
+  REQUIRE(a.size() == 90);
+  REQUIRE(b.size() == 90);
+  for (const auto& [step, loss] : a) CHECK(b.at(step) == doctest::Approx(loss).epsilon(1e-3));
+}
+
+TEST_CASE("a damaged checkpoint is passed over for the one before, and that is said") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  const std::string file = RunDirectory(out).checkpoint(40) + "/model.safetensors";
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(4000) << "x";
+  const auto again = test::run_program(train_command(f.run, out, f.data, {"--resume"}));
+  CHECK(again.status == 0);
+  CHECK(contains(again.err, "step-40 is damaged"));
+  CHECK(!RunDirectory(out).damage(40));
+}
+
+TEST_CASE("SIGTERM saves, says so and exits; --resume goes on") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  std::vector<std::string> command =
+      train_command(f.run, out, f.data, {"--set", "steps=100000", "--set", "checkpoint_every=5"});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::vector<char*> argv;
+    for (std::string& a : command) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(126);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  while (!fs::exists(RunDirectory(out).checkpoint(5)) && !fs::exists(out + "/latest")) ::usleep(10'000);
+  ::kill(child, SIGTERM);
+  int state = 0;
+  ::waitpid(child, &state, 0);
+  CHECK(WIFEXITED(state));
+  CHECK(WEXITSTATUS(state) == 1);
+  const i64 newest = RunDirectory(out).steps().back();
+  CHECK(!RunDirectory(out).damage(newest));
+  CHECK(losses_of(out).rbegin()->first == newest);
+  // keep_checkpoints = 3, and the best.
+  CHECK(RunDirectory(out).steps().size() <= 4);
+}
+
+TEST_CASE("a run that exists, other data, another model and other nonsense: one line, nothing lost") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  const std::string before = bytes_of(out, 40, "model.safetensors");
+  prepare(f.dir.file("other"), small_text(4000) + "!", 1000);
+  const auto fails_with = [&](const std::vector<std::string>& command, const std::string& text) {
+    const auto result = test::run_program(command);
+    CAPTURE(result.err);
+    CHECK(result.status == 1);
+    CHECK(contains(result.err, text));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  };
+  fails_with(train_command(f.run, out, f.data), "already holds a run");
+  fails_with(train_command(f.run, out, f.dir.file("other"), {"--resume"}), "other data");
+  fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "model.n_layers=3"}), "n_layers");
+  const std::string fresh = f.dir.file("fresh");
+  fails_with(train_command(f.run, fresh, f.dir.file("missing")), "missing");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "model.vocab_size=100"}), "257");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "optimizer.lrr=1"}), "did you mean");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "steps=\"many\""}), "whole number");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "model.d_model=25"}), "25");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "data.micro_batch=3"}), "micro_batch");
+  fails_with(train_command(f.run, "/proc/none/run", f.data), "/proc/none");
+  fails_with(train_command(f.dir.file("no.toml"), fresh, f.data), "no.toml");
+  CHECK(bytes_of(out, 40, "model.safetensors") == before);
+}
+
+TEST_CASE("a full disk while saving: an error, no partial checkpoint, the earlier one whole") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data, {"--set", "steps=20"})).status == 0);
+  // A limit on file sizes stops the write in the middle as a full disk does.
+  const std::string limited = "ulimit -f 24; trap '' XFSZ; exec \"$@\"";
+  std::vector<std::string> command = {"bash", "-c", limited, "limited"};
+  for (const auto& a : train_command(f.run, out, f.data, {"--resume"})) command.push_back(a);
+  const auto result = test::run_program(command);
+  CAPTURE(result.err);
+  CHECK(result.status == 1);
+  CHECK(contains(result.err, "large"));
+  CHECK(RunDirectory(out).steps() == std::vector<i64>{20});
+  CHECK(!RunDirectory(out).damage(20));
+  for (const auto& entry : fs::directory_iterator(out + "/checkpoints")) {
+    CHECK(entry.path().filename() == "step-20");
+  }
+}
+
+TEST_CASE("a loss that is not finite: updates are skipped and counted, then the run stops") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  const auto result = test::run_program(
+      train_command(f.run, out, f.data,
+                    {"--set", "optimizer.lr=100", "--set", "optimizer.clip=0", "--set",
+                     "optimizer.eps=0", "--set", "model.init_std=9.9", "--set", "guard.max_skips=3",
+                     "--set", "optimizer.weight_decay=99", "--set", "steps=400"}));
+  CAPTURE(result.err);
+  CHECK(result.status == 1);
+  CHECK(contains(result.err, "[guard] 4 updates in a row"));
+}
+
+TEST_CASE("what a run file says comes back from the resolved run file") {
+  const Folder f;
+  const RunSpec run = load_run_spec(f.run, {"optimizer.kind=adamw", "schedule.kind=wsd"});
+  std::ofstream(f.dir.file("resolved.toml")) << print_toml(run);
+  const RunSpec again = load_run_spec(f.dir.file("resolved.toml"), {});
+  CHECK(write_fields(run) == write_fields(again));
+}
+
+TEST_CASE("real text: every topology and kind ends well under the unigram entropy") {
+  const std::string path = test::shared_path("data/corpora/tinyshakespeare_input.txt");
+  if (path.empty()) return;
+  const std::string text = read_text_file(path).substr(0, 400'000);
+  std::vector<double> counts(256);
+  for (const unsigned char c : text) counts[c] += 1;
+  double entropy = 0;
+  for (double n : counts) {
+    if (n > 0) entropy -= n / static_cast<double>(text.size()) * std::log(n / static_cast<double>(text.size()));
+  }
+  const test::TempDir dir;
+  prepare(dir.file("data"), text, 100'000);
+  const std::string run = write_run(dir.path());
+  const std::vector<std::string> common = {
+      "model.context_length=64", "model.d_model=64", "model.n_heads=4",     "model.n_kv_heads=4",
+      "model.d_head=16",         "model.d_ff=256",   "model.n_layers=4",    "steps=150",
+      "optimizer.lr=4e-3",       "precision=bf16",   "data.micro_batch=16", "data.global_batch=16",
+      "eval_tokens=20000",       "checkpoint_every=0"};
+  const std::vector<std::vector<std::string>> variants = {
+      {"model.ffn_linear.kind=dense"},
+      {"model.ffn_linear.kind=low_rank", "model.ffn_linear.rank=16"},
+      {"model.ffn_linear.kind=block_dense", "model.ffn_linear.rank=32", "model.ffn_linear.n_blocks=2"},
+      {"model.ffn_linear.kind=block_shuffle", "model.ffn_linear.n_blocks=4"},
+      {"model.topology.kind=pgpt", "model.tie_embeddings=false"},
+      {"model.topology.kind=lgpt", "model.tie_embeddings=false"},
+      {"model.topology.kind=cgpt", "model.topology.kernel_size=3", "model.tie_embeddings=false"}};
+  for (size_t i = 0; i < variants.size(); ++i) {
+    const std::string out = dir.file("run" + std::to_string(i));
+    std::vector<std::string> sets;
+    for (const auto* list : {&common, &variants[i]}) {
+      for (const std::string& set : *list) {
+        sets.push_back("--set");
+        sets.push_back(set);
+      }
+    }
+    CAPTURE(variants[i].front());
+    const auto result = test::run_program(train_command(run, out, dir.file("data"), sets));
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    const auto state = nlohmann::json::parse(
+        read_text_file(RunDirectory(out).checkpoint(150) + "/trainer.json"));
+    CHECK(state.at("last_val_loss").get<double>() < entropy - 0.5);
+  }
+}
