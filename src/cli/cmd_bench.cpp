@@ -68,7 +68,11 @@ int cmd_bench(int argc, char** argv) {
       ->check(CLI::IsMember({"bf16", "f32"}));
   steps->add_flag("--recompute", spec.recompute, "compute activations again in the backward");
   steps->add_flag("--json", json, "rows as JSON");
-  app.parse(argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  }
   spec.device = device == "cuda" ? train::RunDevice::kCuda : train::RunDevice::kCpu;
   spec.precision = precision == "f32" ? train::Precision::kF32 : train::Precision::kBf16;
   int threads = 0;

