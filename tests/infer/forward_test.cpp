@@ -83,6 +83,34 @@ TEST_CASE("forward: cached decoding, in pieces of any length, equals the full pa
   }
 }
 
+TEST_CASE("forward: long texts, over many blocks of queries and keys, equal the oracle") {
+  ThreadPool pool(2);
+  State state(pool);
+  for (const DType cache_type : {DType::kF32, DType::kBf16}) {
+    ModelSpec spec = test::tiny_spec();
+    spec.context_length = 200;
+    spec.n_kv_heads = 2;
+    spec.n_layers = 2;
+    const Loaded m = load(spec);
+    test::ReferenceModel reference(spec, m.weights);
+    const auto tokens = some_tokens(spec, 190);
+    const auto want = flat(reference.logits(tokens));
+    const double within = cache_type == DType::kF32 ? 1e-4 : 0.1;
+    for (const size_t first : {190, 1, 64, 70, 129}) {
+      CAPTURE(first);
+      KvCache cache(*m.model, 0, cache_type);
+      const size_t split = first * static_cast<size_t>(spec.vocab_size);
+      const auto head =
+          forward(*m.model, state, cache, std::span(tokens).first(first), LogitRows::kAll);
+      CHECK(largest_difference(head, std::span(want).first(split)) < within);
+      if (first == tokens.size()) continue;
+      const auto tail =
+          forward(*m.model, state, cache, std::span(tokens).subspan(first), LogitRows::kAll);
+      CHECK(largest_difference(tail, std::span(want).subspan(split)) < within);
+    }
+  }
+}
+
 TEST_CASE("forward: the last row alone is the last row of all") {
   ThreadPool pool(1);
   State state(pool);

@@ -295,7 +295,7 @@ TEST_CASE("real text: every topology and kind ends well under the unigram entrop
   const std::string run = write_run(dir.path());
   const std::vector<std::string> common = {
       "model.context_length=64", "model.d_model=64", "model.n_heads=4",     "model.n_kv_heads=4",
-      "model.d_head=16",         "model.d_ff=256",   "model.n_layers=4",    "steps=150",
+      "model.d_head=16",         "model.d_ff=256",   "model.n_layers=4",    "steps=300",
       "optimizer.lr=4e-3",       "precision=bf16",   "data.micro_batch=16", "data.global_batch=16",
       "eval_tokens=20000",       "checkpoint_every=0"};
   const std::vector<std::vector<std::string>> variants = {
@@ -320,7 +320,7 @@ TEST_CASE("real text: every topology and kind ends well under the unigram entrop
     CAPTURE(result.err);
     REQUIRE(result.status == 0);
     const auto state = nlohmann::json::parse(
-        read_text_file(RunDirectory(out).checkpoint(150) + "/trainer.json"));
+        read_text_file(RunDirectory(out).checkpoint(300) + "/trainer.json"));
     CHECK(state.at("last_val_loss").get<double>() < entropy - 0.5);
   }
 }
