@@ -10,7 +10,8 @@ namespace lathe {
 
 namespace {
 
-void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec, int threads) {
+void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec,
+                int threads) {
   std::printf("training steps of %lld sequences, in turns, median of %lld, %d threads\n",
               static_cast<long long>(spec.batch), static_cast<long long>(spec.steps), threads);
   std::printf("%-28s %12s %10s %12s %8s %8s\n", "model", "parameters", "ms/step", "tokens/s",
@@ -62,7 +63,9 @@ int cmd_bench(int argc, char** argv) {
   steps->add_option("--threads", spec.threads, "0: what affinity and cgroup allow")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  steps->add_option("--device", device)->capture_default_str()->check(CLI::IsMember({"cpu", "cuda"}));
+  steps->add_option("--device", device)
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cpu", "cuda"}));
   steps->add_option("--precision", precision)
       ->capture_default_str()
       ->check(CLI::IsMember({"bf16", "f32"}));

@@ -16,7 +16,8 @@ int cmd_train(int argc, char** argv) {
   app.add_option("--set", overrides, "KEY=VALUE: override any key, dotted (optimizer.lr=1e-3)")
       ->allow_extra_args(false);
   app.add_flag("--resume", resume, "go on from the newest whole checkpoint of the run directory");
-  app.add_flag("--print-config", print_config, "show every key as resolved, with its help; no training");
+  app.add_flag("--print-config", print_config,
+               "show every key as resolved, with its help; no training");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

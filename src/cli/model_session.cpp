@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/cpu_limits.h"
+#include "core/run_directory.h"
 #include "infer/generate.h"
 
 namespace lathe {
@@ -11,17 +12,19 @@ namespace lathe {
 namespace {
 
 // The tokenizer that the config names: a file of the model directory, or "bytes".
-std::string tokenizer_path(const ModelOptions& options, const Model& model) {
+std::string tokenizer_path(const ModelOptions& options, const std::string& directory,
+                           const Model& model) {
   if (!options.tokenizer.empty()) return options.tokenizer;
   const std::string& name = model.plan.spec.tokenizer;
   if (name == "bytes") return name;
-  return (std::filesystem::path(options.model) / name).string();
+  return (std::filesystem::path(directory) / name).string();
 }
 
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& app) {
-  app.add_option("model", model, "model directory: config.json, model.safetensors, tokenizer")
+  app.add_option("model", model,
+                 "model directory (config.json, model.safetensors, tokenizer), or run directory")
       ->required()
       ->type_name("MODEL");
   app.add_option("--tokenizer", tokenizer, "another tokenizer than the model directory's")
@@ -40,11 +43,12 @@ void ModelOptions::add_to(CLI::App& app) {
 }
 
 ModelSession::ModelSession(const ModelOptions& options)
-    : model(load_model(options.model)),
-      tokenizer(load_tokenizer(tokenizer_path(options, *model))),
+    : directory(model_directory(options.model)),
+      model(load_model(directory)),
+      tokenizer(load_tokenizer(tokenizer_path(options, directory, *model))),
       pool(options.threads > 0 ? options.threads : available_threads()),
       state(pool) {
-  check_tokenizer(*model, *tokenizer, tokenizer_path(options, *model));
+  check_tokenizer(*model, *tokenizer, tokenizer_path(options, directory, *model));
 }
 
 }  // namespace lathe

@@ -12,7 +12,7 @@
 namespace lathe {
 
 struct ModelOptions {
-  std::string model;      // directory
+  std::string model;      // model or run directory
   std::string tokenizer;  // "": the one that config.json names
   int threads = 0;        // 0: what affinity and cgroup allow
   PathChoice path = PathChoice::kAll;
@@ -24,6 +24,7 @@ struct ModelOptions {
 struct ModelSession {
   explicit ModelSession(const ModelOptions& options);
 
+  std::string directory;  // of the model: the newest checkpoint, where a run was named
   std::unique_ptr<const Model> model;
   std::unique_ptr<Tokenizer> tokenizer;
   ThreadPool pool;

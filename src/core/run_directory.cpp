@@ -60,7 +60,8 @@ std::string model_directory(const std::string& path) {
   if (fs::exists(path + "/config.json", ignored)) return path;
   if (!fs::is_directory(path, ignored)) fail("[model] {}: no such model or run directory", path);
   if (!fs::is_directory(path + "/checkpoints", ignored)) {
-    fail("[model] {} holds neither a config.json (a model directory) nor checkpoints (a run)", path);
+    fail("[model] {} holds neither a config.json (a model directory) nor checkpoints (a run)",
+         path);
   }
   const RunDirectory run(path);
   const auto step = run.newest_whole([](const std::string&) {});

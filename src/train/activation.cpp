@@ -28,9 +28,8 @@ struct FusedActivation : Function<FusedActivation> {
       return y;
     }
     const auto run = activation == Activation::kGelu ? kernels->gelu : kernels->gelu_tanh;
-    for_ranges(u.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      run(bf16_data(u), bf16_data(y), begin, end);
-    });
+    for_ranges(u.numel(), kGrain,
+               [&](int64_t begin, int64_t end) { run(bf16_data(u), bf16_data(y), begin, end); });
     return y;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -40,7 +39,8 @@ struct FusedActivation : Function<FusedActivation> {
     const at::Tensor dy = grads[0].contiguous(), du = at::empty_like(u);
     if (activation == Activation::kSwiglu) {
       for_ranges(u.size(0), 16, [&](int64_t begin, int64_t end) {
-        kernels->swiglu_backward(bf16_data(u), bf16_data(dy), bf16_data(du), dy.size(1), begin, end);
+        kernels->swiglu_backward(bf16_data(u), bf16_data(dy), bf16_data(du), dy.size(1), begin,
+                                 end);
       });
       return {du, {}};
     }
@@ -58,8 +58,10 @@ struct FusedActivation : Function<FusedActivation> {
 at::Tensor activate(const at::Tensor& u, Activation activation) {
   if (fused_kernels(u)) return FusedActivation::apply(u, activation);
   switch (activation) {
-    case Activation::kGeluTanh: return at::gelu(u, "tanh");
-    case Activation::kGelu: return at::gelu(u);
+    case Activation::kGeluTanh:
+      return at::gelu(u, "tanh");
+    case Activation::kGelu:
+      return at::gelu(u);
     case Activation::kSwiglu: {
       const auto halves = u.chunk(2, 1);
       return at::silu(halves[0]) * halves[1];

@@ -22,14 +22,14 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// The CPU's fused kernels: rotation, scores, softmax and sum in one pass; keeps qkv, the output and a
-// number a row.
+// The CPU's fused kernels: rotation, scores, softmax and sum in one pass; keeps qkv, the output and
+// a number a row.
 struct FusedAttention : Function<FusedAttention> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const AttentionShape& shape) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv,
+                            const AttentionShape& shape) {
     const auto* kernels = fused_kernels(qkv);
     const at::Tensor out = at::empty({shape.B * shape.T, shape.H * shape.E}, qkv.options());
-    const at::Tensor lse =
-        at::empty({shape.B, shape.H, shape.T}, qkv.options().dtype(at::kFloat));
+    const at::Tensor lse = at::empty({shape.B, shape.H, shape.T}, qkv.options().dtype(at::kFloat));
     const AttentionForward run{shape, bf16_data(qkv), bf16_data(out), f32_data(lse)};
     const i64 scratch_bytes = kernels->attention_forward_scratch_bytes(shape);
     for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
@@ -45,18 +45,20 @@ struct FusedAttention : Function<FusedAttention> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto d = ctx->saved_data["shape"].toIntVector();
-    const AttentionShape shape{d[0], d[1], d[2], d[3], d[4], score_scale(d[4]),
+    const AttentionShape shape{d[0],
+                               d[1],
+                               d[2],
+                               d[3],
+                               d[4],
+                               score_scale(d[4]),
                                reinterpret_cast<const float*>(ctx->saved_data["cos"].toInt()),
                                reinterpret_cast<const float*>(ctx->saved_data["sin"].toInt())};
     const auto* kernels = fused_kernels(saved[0]);
     const at::Tensor dout = grads[0].contiguous();
     const at::Tensor dqkv = at::empty_like(saved[0]);
-    const AttentionBackward run{shape,
-                                bf16_data(saved[0]),
-                                bf16_data(saved[1]),
-                                f32_data(saved[2]),
-                                bf16_data(dout),
-                                bf16_data(dqkv)};
+    const AttentionBackward run{
+        shape,           bf16_data(saved[0]), bf16_data(saved[1]), f32_data(saved[2]),
+        bf16_data(dout), bf16_data(dqkv)};
     const i64 scratch_bytes = kernels->attention_backward_scratch_bytes(shape);
     for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
       const at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
@@ -73,7 +75,8 @@ struct FusedAttention : Function<FusedAttention> {
 at::Tensor rotated(const at::Tensor& x, const RopeTables& rope) {
   const i64 half = x.size(3) / 2, n = x.size(2);
   const at::Tensor cos = rope.cos.narrow(0, 0, n), sin = rope.sin.narrow(0, 0, n);
-  const at::Tensor a = x.narrow(3, 0, half).to(at::kFloat), b = x.narrow(3, half, half).to(at::kFloat);
+  const at::Tensor a = x.narrow(3, 0, half).to(at::kFloat),
+                   b = x.narrow(3, half, half).to(at::kFloat);
   return at::cat({a * cos - b * sin, b * cos + a * sin}, 3).to(x.scalar_type());
 }
 
@@ -85,9 +88,9 @@ at::Tensor causal_attention(const at::Tensor& qkv, i64 n_sequences, const BlockS
   const i64 H = block.n_heads, K = block.n_kv_heads, E = block.d_head;
   if (fused_kernels(qkv) && E % 2 == 0 && E <= 256) {
     return FusedAttention::apply(
-        qkv.contiguous(), AttentionShape{B, T, H, K, E, FusedAttention::score_scale(E),
-                                         rope ? f32_data(rope->cos) : nullptr,
-                                         rope ? f32_data(rope->sin) : nullptr});
+        qkv.contiguous(),
+        AttentionShape{B, T, H, K, E, FusedAttention::score_scale(E),
+                       rope ? f32_data(rope->cos) : nullptr, rope ? f32_data(rope->sin) : nullptr});
   }
   const at::Tensor heads = qkv.view({B, T, H + 2 * K, E}).transpose(1, 2);
   at::Tensor q = heads.narrow(1, 0, H), k = heads.narrow(1, H, K), v = heads.narrow(1, H + K, K);
@@ -102,8 +105,8 @@ at::Tensor causal_attention(const at::Tensor& qkv, i64 n_sequences, const BlockS
     k = repeated(k);
     v = repeated(v);
   }
-  const at::Tensor out = at::scaled_dot_product_attention(
-      q, k, v, {}, 0.0, /*is_causal=*/true, 1.0 / std::sqrt(static_cast<double>(E)));
+  const at::Tensor out = at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true,
+                                                          1.0 / std::sqrt(static_cast<double>(E)));
   return out.transpose(1, 2).reshape({B * T, H * E});
 }
 

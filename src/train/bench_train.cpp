@@ -70,9 +70,8 @@ std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& options, int* threa
   for (i64 round = -2; round < options.steps; ++round) {
     for (auto& bench : benches) {
       const ModelSpec& spec = bench->plan.spec;
-      const at::Tensor tokens =
-          at::randint(spec.vocab_size, {options.batch, spec.context_length},
-                      at::TensorOptions().dtype(at::kLong).device(device));
+      const at::Tensor tokens = at::randint(spec.vocab_size, {options.batch, spec.context_length},
+                                            at::TensorOptions().dtype(at::kLong).device(device));
       const double ms = bench->step(tokens, device);
       if (round >= 0) bench->times.push_back(ms);
     }

@@ -23,10 +23,10 @@ struct BenchTrainSpec {
 struct BenchTrainRow {
   std::string model;
   i64 params = 0;
-  double ms = 0;            // median of the steps
+  double ms = 0;  // median of the steps
   double tokens_per_s = 0;
-  double peak_share = 0;    // FLOPs of the model over the measured peak
-  double loss = 0;          // of the last step
+  double peak_share = 0;  // FLOPs of the model over the measured peak
+  double loss = 0;        // of the last step
 };
 
 // The models' steps are taken in turns, one each, so that a change in the machine's speed meets all

@@ -9,8 +9,8 @@ namespace lathe::train {
 
 namespace {
 
-// Sizes of all training shards, their first tokens, and the tokenizer: another corpus, or the same one
-// prepared differently, has another fingerprint.
+// Sizes of all training shards, their first tokens, and the tokenizer: another corpus, or the same
+// one prepared differently, has another fingerprint.
 std::string fingerprint_of(const TokenStream& tokens, const std::string& tokenizer_file) {
   std::vector<i64> facts;
   for (i64 i = 0; i < tokens.n_shards(); ++i) {
@@ -18,8 +18,8 @@ std::string fingerprint_of(const TokenStream& tokens, const std::string& tokeniz
     facts.push_back(shard.size());
     for (i64 t = 0; t < std::min<i64>(1024, shard.size()); ++t) facts.push_back(shard.token(t));
   }
-  const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(facts.data()),
-                            facts.size() * sizeof(i64));
+  const uLong sum =
+      crc32_z(0, reinterpret_cast<const Bytef*>(facts.data()), facts.size() * sizeof(i64));
   return format("{}x{:08x}-{:08x}", tokens.size(), static_cast<uint64_t>(sum),
                 file_checksum(tokenizer_file));
 }
@@ -41,9 +41,10 @@ RunData open_data(const RunSpec& run) {
     const std::string& folder = run.data.path[i];
     const DatasetInfo info = load_dataset_info(folder);
     if (info.vocab_size > run.model.vocab_size) {
-      fail("[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
-           "least {}",
-           folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
+      fail(
+          "[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
+          "least {}",
+          folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
     }
     const std::string tokenizer = folder + "/" + info.tokenizer;
     if (i == 0) {
@@ -54,18 +55,17 @@ RunData open_data(const RunSpec& run) {
     }
     auto tokens = std::make_shared<TokenStream>(folder, "train");
     data.fingerprint += (i ? "+" : "") + fingerprint_of(*tokens, tokenizer);
-    const double weight = run.data.weights.empty() ? static_cast<double>(tokens->size())
-                                                   : run.data.weights[i];
+    const double weight =
+        run.data.weights.empty() ? static_cast<double>(tokens->size()) : run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});
     if (info.val.tokens > 1) {
-      data.validation.push_back({std::make_shared<TokenStream>(folder, "val"),
-                                 static_cast<double>(info.val.bytes) /
-                                     static_cast<double>(info.val.tokens)});
+      data.validation.push_back(
+          {std::make_shared<TokenStream>(folder, "val"),
+           static_cast<double>(info.val.bytes) / static_cast<double>(info.val.tokens)});
     }
   }
   data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
-                                             run.model.vocab_size,
-                                             static_cast<uint64_t>(run.seed));
+                                             run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;
 }
 

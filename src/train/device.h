@@ -6,8 +6,8 @@
 
 namespace lathe::train {
 
-// Error where the machine or this LibTorch has no such device. Sets LibTorch's thread count (0: what
-// affinity and cgroup allow).
+// Error where the machine or this LibTorch has no such device. Sets LibTorch's thread count (0:
+// what affinity and cgroup allow).
 at::Device open_device(RunDevice device, i64 threads);
 
 // FLOP/s of a large matrix product in that dtype on the device, measured now (a fraction of a

@@ -41,9 +41,10 @@ Validation validate_model(const Model& model, const Plan& plan,
       }
       for (i64 id : ids) {
         if (id >= plan.spec.vocab_size) {
-          fail("[validation] token {} is outside the vocabulary of {}; prepared with another "
-               "tokenizer?",
-               id, plan.spec.vocab_size);
+          fail(
+              "[validation] token {} is outside the vocabulary of {}; prepared with another "
+              "tokenizer?",
+              id, plan.spec.vocab_size);
         }
       }
       const auto [inputs, targets] = inputs_and_targets(ids, rows, n, device);

@@ -10,8 +10,8 @@
 namespace lathe::train {
 
 struct Validation {
-  double loss = 0;            // nats a token
-  double bits_per_byte = 0;   // of the source text; NaN where its length is not known
+  double loss = 0;           // nats a token
+  double bits_per_byte = 0;  // of the source text; NaN where its length is not known
   i64 tokens = 0;
 };
 

@@ -22,9 +22,9 @@ at::Tensor normal_tensor(const std::vector<i64>& shape, double std, uint64_t see
 
 namespace {
 
-// A random block (rows, cols), or a stack of them, with all singular values 1, uniformly distributed:
-// Q of a QR of normal numbers with the signs of R's diagonal taken into it. (The polar factor of the
-// same numbers, as in the paper's code, has the same distribution and costs an SVD.)
+// A random block (rows, cols), or a stack of them, with all singular values 1, uniformly
+// distributed: Q of a QR of normal numbers with the signs of R's diagonal taken into it. (The polar
+// factor of the same numbers, as in the paper's code, has the same distribution and costs an SVD.)
 at::Tensor orthogonal(const std::vector<i64>& shape, uint64_t seed, uint32_t stream) {
   at::Tensor g = normal_tensor(shape, 1.0, seed, stream);
   const bool wide = g.size(-2) < g.size(-1);
@@ -61,8 +61,12 @@ void initialise(Parameters& parameters, uint64_t seed) {
   for (size_t i = 0; i < list.size(); ++i) {
     Parameter& p = list[i];
     switch (p.info.init) {
-      case InitRule::kOnes: p.value.fill_(1); break;
-      case InitRule::kZeros: p.value.zero_(); break;
+      case InitRule::kOnes:
+        p.value.fill_(1);
+        break;
+      case InitRule::kZeros:
+        p.value.zero_();
+        break;
       case InitRule::kNormal:
         p.value.copy_(normal_tensor(p.info.shape, p.info.std, seed, static_cast<uint32_t>(i)));
         break;

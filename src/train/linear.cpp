@@ -64,8 +64,8 @@ at::Tensor block_product(const at::Tensor& in, const at::Tensor& w) {
   return at::bmm(in.transpose(0, 1), w.transpose(1, 2));
 }
 
-// The two-factor product of core/linear_spec.h. Shapes: x (N, in), z (N, inner), y (N, out); k, q, p
-// and l, s, r as there.
+// The two-factor product of core/linear_spec.h. Shapes: x (N, in), z (N, inner), y (N, out); k, q,
+// p and l, s, r as there.
 struct TwoFactorFunction : Function<TwoFactorFunction> {
   struct Shapes {
     i64 n, k, q, p, l, s, r;
@@ -93,8 +93,8 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     const Shapes c = shapes(x, f);
     const at::Tensor z = first(x, v->compute, c);
     ctx->save_for_backward({x, z});
-    ctx->saved_data["spec"] = std::vector<i64>{f.v_blocks, f.v_out, f.v_in,
-                                               f.u_blocks, f.u_out, f.u_in};
+    ctx->saved_data["spec"] =
+        std::vector<i64>{f.v_blocks, f.v_out, f.v_in, f.u_blocks, f.u_out, f.u_in};
     ctx->saved_data["v"] = reinterpret_cast<i64>(v);
     ctx->saved_data["u"] = reinterpret_cast<i64>(u);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);

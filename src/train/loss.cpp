@@ -24,7 +24,7 @@ std::pair<at::Tensor, at::Tensor> logits_grad(const at::Tensor& logits, const at
   const i64 n = logits.size(0);
   if (const auto* kernels = fused_kernels(logits)) {
     const at::Tensor losses = at::empty({n}, logits.options().dtype(at::kFloat));
-    const CrossEntropy run{logits.size(1),        logits.stride(0), bf16_data(logits),
+    const CrossEntropy run{logits.size(1),          logits.stride(0), bf16_data(logits),
                            targets.data_ptr<i64>(), f32_data(losses), static_cast<float>(scale)};
     for_ranges(n, 16, [&](i64 begin, i64 end) { kernels->cross_entropy(run, begin, end); });
     return {losses.sum(), logits};
@@ -45,8 +45,8 @@ at::Tensor cross_entropy_sum(const at::Tensor& h, const Parameter& head,
   for (i64 at = 0; at < h.size(0); at += chunk) {
     const i64 n = std::min(chunk, h.size(0) - at);
     at::Tensor log_p;
-    loss += chunk_loss(at::linear(h.narrow(0, at, n), head.compute), targets.narrow(0, at, n),
-                       &log_p);
+    loss +=
+        chunk_loss(at::linear(h.narrow(0, at, n), head.compute), targets.narrow(0, at, n), &log_p);
   }
   return loss;
 }

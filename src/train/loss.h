@@ -5,9 +5,9 @@
 
 namespace lathe::train {
 
-// h (N, D) in the compute dtype, head (V, D), targets (N) i64. Works on chunks of rows, so that at most
-// about kLossChunkBytes of logits exist at a time. Returns the summed loss in nats (a scalar f32
-// tensor on the device).
+// h (N, D) in the compute dtype, head (V, D), targets (N) i64. Works on chunks of rows, so that at
+// most about kLossChunkBytes of logits exist at a time. Returns the summed loss in nats (a scalar
+// f32 tensor on the device).
 constexpr i64 kLossChunkBytes = i64{64} << 20;
 at::Tensor cross_entropy_sum(const at::Tensor& h, const Parameter& head, const at::Tensor& targets);
 

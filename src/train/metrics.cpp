@@ -24,8 +24,8 @@ std::string lines_up_to(const std::string& path, i64 keep_steps) {
   std::istringstream in(read_text_file(path));
   for (std::string line; std::getline(in, line);) {
     const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!object.is_object() || !object.contains("step") ||
-        !object["step"].is_number_integer() || object["step"].get<i64>() > keep_steps) {
+    if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer() ||
+        object["step"].get<i64>() > keep_steps) {
       continue;
     }
     kept += line + "\n";

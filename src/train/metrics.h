@@ -23,8 +23,8 @@ struct StepMetrics {
 // Appends to metrics.jsonl: one flushed line a call.
 class MetricsFile {
  public:
-  // Keeps the lines of steps ≤ keep_steps (a resumed run repeats what came after); an unfinished last
-  // line is dropped. keep_steps = 0 starts anew.
+  // Keeps the lines of steps ≤ keep_steps (a resumed run repeats what came after); an unfinished
+  // last line is dropped. keep_steps = 0 starts anew.
   MetricsFile(const std::string& path, i64 keep_steps);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;

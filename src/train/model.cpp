@@ -195,8 +195,7 @@ Model::Stream Model::run_blocks(const std::vector<BlockSpec>& blocks, Stream str
 
 at::Tensor Model::embed(const EmbedStage& stage, const at::Tensor& tokens) const {
   Parameter* words = &parameters_.get(kTokenEmbedding);
-  Parameter* positions =
-      stage.learned_positions ? &parameters_.get(kPositionEmbedding) : nullptr;
+  Parameter* positions = stage.learned_positions ? &parameters_.get(kPositionEmbedding) : nullptr;
   const at::Tensor anchor = at::zeros({1}, parameters_.flat_value.options()).requires_grad_();
   return EmbedFunction::apply(anchor, tokens, words, positions);
 }
@@ -243,18 +242,23 @@ at::Tensor Model::forward(const at::Tensor& tokens) const {
     return stream.delta.defined() ? stream.residual + stream.delta : stream.residual;
   };
   for (const Stage& stage : plan_.stages) {
-    std::visit(
-        Overloaded{
-            [&](const EmbedStage& s) { stream = {embed(s, tokens), {}}; },
-            [&](const BlocksStage& s) { stream = run_blocks(s.blocks, stream, n); },
-            [&](const ProjectStage& s) { stream = {project(s, settled(), n), {}}; },
-            [&](const ForkStage& s) { stream = {fork(s, settled(), n), {}}; },
-            [&](const NormStage&) {
-              normed = final_norm_.forward(stream.residual, stream.delta).second;
-            },
-            [](const HeadStage&) {},  // applied by the loss, a chunk of rows at a time
-        },
-        stage);
+    std::visit(Overloaded{
+                   [&](const EmbedStage& s) {
+                     stream = {embed(s, tokens), {}};
+                   },
+                   [&](const BlocksStage& s) { stream = run_blocks(s.blocks, stream, n); },
+                   [&](const ProjectStage& s) {
+                     stream = {project(s, settled(), n), {}};
+                   },
+                   [&](const ForkStage& s) {
+                     stream = {fork(s, settled(), n), {}};
+                   },
+                   [&](const NormStage&) {
+                     normed = final_norm_.forward(stream.residual, stream.delta).second;
+                   },
+                   [](const HeadStage&) {},  // applied by the loss, a chunk of rows at a time
+               },
+               stage);
   }
   return normed;
 }
@@ -269,8 +273,7 @@ at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) cons
   return cross_entropy_sum(forward(tokens), *head_, targets.reshape({-1}));
 }
 
-at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets,
-                                double scale) {
+at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
   const at::Tensor h = forward(tokens);
   at::Tensor loss, dh;
   {

@@ -51,9 +51,9 @@ class Model {
   const Plan& plan_;
   Parameters& parameters_;
   bool recompute_;
-  std::map<i64, Block> blocks_;          // by layer
+  std::map<i64, Block> blocks_;            // by layer
   std::map<std::string, Linear> entries_;  // of paths, by name
-  std::map<i64, RopeTables> rope_;       // by d_head
+  std::map<i64, RopeTables> rope_;         // by d_head
   Norm final_norm_;
   // What recomputation has still to run again; held until the backward is done.
   mutable std::vector<std::shared_ptr<void>> pending_;

@@ -14,8 +14,8 @@ namespace {
 // rstd = 1/√(mean((x − mean)²) + eps). All in f32.
 struct NormFunction : Function<NormFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x,
-                               const std::optional<at::Tensor>& delta, Parameter* weight, Parameter* bias, bool centred, double eps,
-                               at::ScalarType compute) {
+                               const std::optional<at::Tensor>& delta, Parameter* weight,
+                               Parameter* bias, bool centred, double eps, at::ScalarType compute) {
     at::Tensor sum, y, mean, rstd;
     if (fused_kernels(weight->compute)) {
       std::tie(sum, y, mean, rstd) = fused(x, delta, *weight, bias, centred, eps);
@@ -23,9 +23,8 @@ struct NormFunction : Function<NormFunction> {
       sum = delta ? x + *delta : x;
     }
     if (!y.defined() && centred) {
-      std::tie(y, mean, rstd) =
-          at::native_layer_norm(sum, {sum.size(1)}, weight->value,
-                                bias ? std::optional(bias->value) : std::nullopt, eps);
+      std::tie(y, mean, rstd) = at::native_layer_norm(
+          sum, {sum.size(1)}, weight->value, bias ? std::optional(bias->value) : std::nullopt, eps);
     } else if (!y.defined()) {
       rstd = sum.square().mean(1, true).add_(eps).rsqrt_();
       y = (sum * rstd).mul_(weight->value);
@@ -69,9 +68,8 @@ struct NormFunction : Function<NormFunction> {
   static std::pair<at::Tensor, at::Tensor> fused_backward(const variable_list& grads,
                                                           const at::Tensor& sum,
                                                           const at::Tensor& mean,
-                                                          const at::Tensor& rstd,
-                                                          Parameter& weight, Parameter* bias,
-                                                          bool has_delta) {
+                                                          const at::Tensor& rstd, Parameter& weight,
+                                                          Parameter* bias, bool has_delta) {
     const i64 n = sum.size(0), D = sum.size(1);
     const at::Tensor dy = grads[1].contiguous();
     const at::Tensor dres = grads[0].defined() ? grads[0].contiguous() : at::Tensor();
@@ -126,8 +124,7 @@ struct NormFunction : Function<NormFunction> {
     } else {
       dx = grads[0];
     }
-    const at::Tensor ddelta =
-        has_delta ? dx.to(weight->compute.scalar_type()) : at::Tensor();
+    const at::Tensor ddelta = has_delta ? dx.to(weight->compute.scalar_type()) : at::Tensor();
     return {dx, ddelta, {}, {}, {}, {}, {}};
   }
 };
@@ -146,8 +143,8 @@ Norm::Norm(const NormSpec& spec, const std::string& part, Parameters& parameters
 
 std::pair<at::Tensor, at::Tensor> Norm::forward(const at::Tensor& x,
                                                 const at::Tensor& delta) const {
-  auto out = NormFunction::apply(x, if_defined(delta), weight_, bias_, spec_.kind == NormKind::kLayerNorm,
-                                 spec_.eps, compute_dtype_);
+  auto out = NormFunction::apply(x, if_defined(delta), weight_, bias_,
+                                 spec_.kind == NormKind::kLayerNorm, spec_.eps, compute_dtype_);
   return {out[0], out[1]};
 }
 

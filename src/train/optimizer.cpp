@@ -22,14 +22,15 @@ void AdamW::update(i64 begin, i64 end, double lr, double decay, const at::Tensor
   auto value = slice(parameters_.flat_value), grad = slice(parameters_.flat_grad);
   auto first = slice(exp_avg), second = slice(exp_avg_sq);
   const std::vector<at::Tensor> steps = {updates};
-  at::_fused_adamw_(value, grad, first, second, {}, steps, lr, spec_.betas[0], spec_.betas[1], decay,
-                    spec_.eps, /*amsgrad=*/false, /*maximize=*/false, divisor, skip);
+  at::_fused_adamw_(value, grad, first, second, {}, steps, lr, spec_.betas[0], spec_.betas[1],
+                    decay, spec_.eps, /*amsgrad=*/false, /*maximize=*/false, divisor, skip);
 }
 
 void AdamW::step(double lr, const at::Tensor& norm) {
   const at::Tensor skip = at::logical_not(at::isfinite(norm)).to(at::kFloat);
   // The fused kernel divides gradients by this: norm / clip where that is more than 1.
-  const at::Tensor divisor = spec_.clip > 0 ? (norm / spec_.clip).clamp_min(1.0) : at::ones_like(norm);
+  const at::Tensor divisor =
+      spec_.clip > 0 ? (norm / spec_.clip).clamp_min(1.0) : at::ones_like(norm);
   updates.add_(1 - skip);
   const i64 all = parameters_.flat_value.numel();
   const i64 decaying = spec_.decay == Decay::kAll ? all : parameters_.matrix_numel;

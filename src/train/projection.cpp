@@ -4,9 +4,9 @@ namespace lathe::train {
 
 namespace {
 
-// a (m, r) and b (r, n) with a·b the best rank-r approximation of `block` (m, n), m, n ≥ r or not: the
-// rank beyond min(m, n) is zero. Through the eigenvectors of the smaller Gram matrix, which is many
-// times faster than an SVD; double keeps singular values down to 1e-7 of the largest.
+// a (m, r) and b (r, n) with a·b the best rank-r approximation of `block` (m, n), m, n ≥ r or not:
+// the rank beyond min(m, n) is zero. Through the eigenvectors of the smaller Gram matrix, which is
+// many times faster than an SVD; double keeps singular values down to 1e-7 of the largest.
 std::pair<at::Tensor, at::Tensor> best_rank(const at::Tensor& block, i64 r) {
   if (block.size(0) < block.size(1)) {
     auto [a, b] = best_rank(block.t(), r);

@@ -128,9 +128,8 @@ void RunSpec::validate() {
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where) {
   if (!tree.is_object()) fail("{}: found {}, expected a table of keys", where, tree.type_name());
   const Json section = tree.contains("model") ? tree["model"] : Json::object();
-  const Json init_from = section.is_object() && section.contains("init_from")
-                             ? section.at("init_from")
-                             : Json("");
+  const Json init_from =
+      section.is_object() && section.contains("init_from") ? section.at("init_from") : Json("");
   tree["model"] = resolve_model_section(section, folder, where);
   tree["model"]["init_from"] = init_from;
   RunSpec run;

@@ -1,5 +1,5 @@
-// A run file: everything about a training run. Every key has a default; `lathe train --print-config`
-// shows them.
+// A run file: everything about a training run. Every key has a default; `lathe train
+// --print-config` shows them.
 #pragma once
 
 #include "core/model_spec.h"
@@ -79,8 +79,8 @@ struct RunSpec {
   i64 batch_tokens() const { return data.global_batch * model.context_length; }
 };
 
-// A run file (.toml or .json), --set overrides on top, [model] resolved. An empty path stands for an
-// empty file: the defaults.
+// A run file (.toml or .json), --set overrides on top, [model] resolved. An empty path stands for
+// an empty file: the defaults.
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides);
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where);
 

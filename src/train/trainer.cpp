@@ -135,12 +135,14 @@ class Trainer {
 
   void say_start() {
     const ParamCount count = count_params(plan_);
-    progress_.say(format(
-        "{} parameters, {:.1f} MFLOP a token forward; steps {} … {} of {} tokens; {} on {} threads, "
-        "peak {:.0f} GFLOP/s",
-        count.total, forward_flops_per_token(plan_, run_.model.context_length) / 1e6, state_.step,
-        run_.steps, run_.batch_tokens(), names_of(run_.precision)[static_cast<size_t>(run_.precision)],
-        at::get_num_threads(), peak_flops_ / 1e9));
+    progress_.say(
+        format("{} parameters, {:.1f} MFLOP a token forward; steps {} … {} of {} tokens; {} on {} "
+               "threads, "
+               "peak {:.0f} GFLOP/s",
+               count.total, forward_flops_per_token(plan_, run_.model.context_length) / 1e6,
+               state_.step, run_.steps, run_.batch_tokens(),
+               names_of(run_.precision)[static_cast<size_t>(run_.precision)], at::get_num_threads(),
+               peak_flops_ / 1e9));
   }
 
   // Summed loss of the update's batch; gradients of its mean are in parameters_.
@@ -152,9 +154,10 @@ class Trainer {
     for (i64 done = 0; done < run_.data.global_batch; done += micro) {
       data_.train->read_batch(static_cast<uint64_t>(state_.next_sample + done), micro, ids);
       const at::Tensor all =
-          at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong)).to(device_);
-      const at::Tensor sum =
-          model_.loss_and_grad(all.narrow(1, 0, T).contiguous(), all.narrow(1, 1, T).contiguous(), scale);
+          at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong))
+              .to(device_);
+      const at::Tensor sum = model_.loss_and_grad(all.narrow(1, 0, T).contiguous(),
+                                                  all.narrow(1, 1, T).contiguous(), scale);
       loss = loss.defined() ? loss + sum : sum;
     }
     return loss;
@@ -196,9 +199,11 @@ class Trainer {
     if (m.skipped) {
       progress_.say(format("step {}: the loss or gradient is not finite; update skipped", m.step));
       if (state_.skipped_in_row > run_.guard.max_skips) {
-        fail("[guard] {} updates in a row had a loss or gradient that is not finite (guard.max_skips "
-             "{}); the last checkpoint is untouched: try a lower optimizer.lr",
-             state_.skipped_in_row, run_.guard.max_skips);
+        fail(
+            "[guard] {} updates in a row had a loss or gradient that is not finite "
+            "(guard.max_skips "
+            "{}); the last checkpoint is untouched: try a lower optimizer.lr",
+            state_.skipped_in_row, run_.guard.max_skips);
       }
     }
   }
@@ -223,7 +228,8 @@ class Trainer {
 
   void save() {
     evaluate();  // so that the best checkpoint is known
-    const bool better = state_.last_eval_step == state_.step && std::isfinite(state_.last_val_loss) &&
+    const bool better = state_.last_eval_step == state_.step &&
+                        std::isfinite(state_.last_val_loss) &&
                         (state_.best_step < 0 || state_.last_val_loss < state_.best_loss);
     if (better) {
       state_.best_loss = state_.last_val_loss;

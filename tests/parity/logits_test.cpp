@@ -36,7 +36,8 @@ Logits logits_of(const ModelSpec& spec, DType stored, train::Precision precision
   REQUIRE(result.status == 0);
   REQUIRE(result.out.size() == static_cast<size_t>(torch.numel()) * sizeof(float));
   const at::Tensor native =
-      at::from_blob(result.out.data(), torch.sizes(), at::TensorOptions().dtype(at::kFloat)).clone();
+      at::from_blob(result.out.data(), torch.sizes(), at::TensorOptions().dtype(at::kFloat))
+          .clone();
   return {torch, native};
 }
 

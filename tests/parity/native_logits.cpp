@@ -1,6 +1,6 @@
-// The native runtime's half of the comparison: logits of token ids on a model directory, as raw f32 on
-// stdout. A program of its own, since LibTorch exports parts of the oneDNN inside it, which would
-// take the place of the runtime's oneDNN in a process that loads both.
+// The native runtime's half of the comparison: logits of token ids on a model directory, as raw f32
+// on stdout. A program of its own, since LibTorch exports parts of the oneDNN inside it, which
+// would take the place of the runtime's oneDNN in a process that loads both.
 //   native_logits MODEL_DIR ID…
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
     State state(pool);
     KvCache cache(*model);
     const auto logits = forward(*model, state, cache, ids, LogitRows::kAll);
-    return std::fwrite(logits.data(), sizeof(float), logits.size(), stdout) == logits.size() ? 0 : 1;
+    return std::fwrite(logits.data(), sizeof(float), logits.size(), stdout) == logits.size() ? 0
+                                                                                             : 1;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -1,11 +1,12 @@
 // Every kind of linear against its dense matrix, and its gradients against finite differences.
+#include "train/linear.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "core/rng.h"
 #include "train/init.h"
-#include "train/linear.h"
 #include "train/projection.h"
 
 using namespace lathe;
@@ -62,11 +63,12 @@ struct Shape {
   LinearOption option;
   i64 in, out;
 };
-// in < out and, by ffn.down, in > out; in == out; blocks that do not divide the inner blocks' width.
+// in < out and, by ffn.down, in > out; in == out; blocks that do not divide the inner blocks'
+// width.
 const std::vector<Shape> kShapes = {
-    {{LinearKind::kDense, 0, 0}, 12, 20},      {{LinearKind::kLowRank, 5, 0}, 12, 20},
-    {{LinearKind::kLowRank, 12, 0}, 12, 12},   {{LinearKind::kBlockDense, 6, 3}, 12, 24},
-    {{LinearKind::kBlockDense, 8, 2}, 16, 16}, {{LinearKind::kBlockShuffle, 0, 2}, 12, 20},
+    {{LinearKind::kDense, 0, 0}, 12, 20},        {{LinearKind::kLowRank, 5, 0}, 12, 20},
+    {{LinearKind::kLowRank, 12, 0}, 12, 12},     {{LinearKind::kBlockDense, 6, 3}, 12, 24},
+    {{LinearKind::kBlockDense, 8, 2}, 16, 16},   {{LinearKind::kBlockShuffle, 0, 2}, 12, 20},
     {{LinearKind::kBlockShuffle, 0, 4}, 16, 32}, {{LinearKind::kBlockShuffle, 0, 3}, 15, 24},
     {{LinearKind::kBlockShuffle, 0, 4}, 24, 24}};
 
@@ -193,7 +195,8 @@ TEST_CASE("projection is a best one: no step along any factor brings it nearer")
       for (size_t i = 0; i < 2; ++i) {
         const at::Tensor& p = projected[i];
         f.parameters.get(tensor_name(part, factors(spec)[i].name))
-            .value.copy_(p + scale * normal_tensor(p.sizes().vec(), 1, 11, stream * 2 + static_cast<uint32_t>(i)));
+            .value.copy_(p + scale * normal_tensor(p.sizes().vec(), 1, 11,
+                                                   stream * 2 + static_cast<uint32_t>(i)));
       }
       return (merged(f.parameters, spec, part) - dense).norm().item<double>();
     };
@@ -202,8 +205,10 @@ TEST_CASE("projection is a best one: no step along any factor brings it nearer")
   }
 }
 
-TEST_CASE("initial factors: low_rank keeps the paper's share of a normal matrix, others are orthogonal") {
-  // 3072 × 768 at rank 192 keeps 42.7 % of the energy (reference §2.3); the same shapes at a quarter.
+TEST_CASE(
+    "initial factors: low_rank keeps the paper's share of a normal matrix, others are orthogonal") {
+  // 3072 × 768 at rank 192 keeps 42.7 % of the energy (reference §2.3); the same shapes at a
+  // quarter.
   const LinearOption low = {LinearKind::kLowRank, 48, 0};
   Plan plan = plan_with(low, 192, 768);
   Parameters parameters(plan, at::kCPU, Precision::kF32);
@@ -213,13 +218,13 @@ TEST_CASE("initial factors: low_rank keeps the paper's share of a normal matrix,
   const double energy = at::mm(u, v).square().sum().item<double>();
   CHECK(energy / (0.02 * 0.02 * 192 * 768) == doctest::Approx(0.427).epsilon(0.02));
 
-  for (const LinearOption& option :
-       {LinearOption{LinearKind::kBlockDense, 48, 2}, LinearOption{LinearKind::kBlockShuffle, 0, 4}}) {
+  for (const LinearOption& option : {LinearOption{LinearKind::kBlockDense, 48, 2},
+                                     LinearOption{LinearKind::kBlockShuffle, 0, 4}}) {
     Plan p = plan_with(option, 96, 384);
     Parameters q(p, at::kCPU, Precision::kF32);
     initialise(q, 1);
-    for (const char* name : {"blocks.0.ffn.up.v", "blocks.0.ffn.up.u", "blocks.0.ffn.down.v",
-                             "blocks.0.ffn.down.u"}) {
+    for (const char* name :
+         {"blocks.0.ffn.up.v", "blocks.0.ffn.up.u", "blocks.0.ffn.down.v", "blocks.0.ffn.down.u"}) {
       CAPTURE(name);
       const at::Tensor sigma = at::linalg_svdvals(q.get(name).value);
       CHECK((sigma - 1).abs().max().item<double>() < 1e-5);

@@ -1,10 +1,11 @@
 // The chunked loss against the whole matrix of logits.
+#include "train/loss.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "train/init.h"
-#include "train/loss.h"
 
 using namespace lathe;
 using namespace lathe::train;
@@ -28,7 +29,8 @@ TEST_CASE("cross-entropy in chunks equals log-softmax of the whole, and so do it
   dlogits.scatter_add_(1, targets.unsqueeze(1), at::full({N, 1}, -1.0, dlogits.options()));
   dlogits *= scale;
 
-  CHECK(cross_entropy_sum(h, head, targets).item<double>() == doctest::Approx(expected).epsilon(1e-5));
+  CHECK(cross_entropy_sum(h, head, targets).item<double>() ==
+        doctest::Approx(expected).epsilon(1e-5));
   const auto [loss, dh] = cross_entropy_grad(h, head, targets, scale);
   CHECK(loss.item<double>() == doctest::Approx(expected).epsilon(1e-5));
   const at::Tensor want_dh = at::mm(dlogits, head.value.to(at::kDouble));

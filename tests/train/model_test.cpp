@@ -1,4 +1,6 @@
 // Whole models: gradients, causality, recomputation, allocation.
+#include "train/model.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -7,7 +9,6 @@
 #include "core/presets.h"
 #include "support/tiny_models.h"
 #include "train/init.h"
-#include "train/model.h"
 
 using namespace lathe;
 using namespace lathe::train;
@@ -15,7 +16,8 @@ using namespace lathe::train;
 namespace {
 
 struct Tiny {
-  explicit Tiny(const ModelSpec& spec, Precision precision = Precision::kF32, bool recompute = false)
+  explicit Tiny(const ModelSpec& spec, Precision precision = Precision::kF32,
+                bool recompute = false)
       : plan(make_plan(spec)),
         parameters(plan, at::kCPU, precision),
         model(plan, parameters, recompute) {
@@ -41,7 +43,8 @@ TEST_CASE("every topology, kind and option: gradients equal central differences"
   for (const auto& [name, spec] : test::tiny_specs()) {
     CAPTURE(name);
     Tiny tiny(spec);
-    const at::Tensor in = tokens_of(2, 7, spec.vocab_size), out = tokens_of(2, 7, spec.vocab_size, 5);
+    const at::Tensor in = tokens_of(2, 7, spec.vocab_size),
+                     out = tokens_of(2, 7, spec.vocab_size, 5);
     tiny.parameters.zero_grad();
     const double scale = 1.0 / 14;
     tiny.model.loss_and_grad(in, out, scale);
@@ -50,9 +53,8 @@ TEST_CASE("every topology, kind and option: gradients equal central differences"
     const auto loss = [&] { return scale * tiny.model.loss(in, out).item<double>(); };
     for (Parameter& p : tiny.parameters.list()) {
       CAPTURE(p.info.name);
-      const at::Tensor direction = p.grad.abs().max().item<double>() > 0
-                                       ? p.grad / p.grad.norm()
-                                       : at::ones_like(p.grad);
+      const at::Tensor direction =
+          p.grad.abs().max().item<double>() > 0 ? p.grad / p.grad.norm() : at::ones_like(p.grad);
       const double expected = (direction * p.grad).sum().item<double>();
       const double h = 3e-3 / std::max(1.0, expected);
       const at::Tensor before = p.value.clone();
@@ -94,7 +96,8 @@ TEST_CASE("recomputing activations changes no loss and no gradient") {
   for (const auto& [name, spec] : test::tiny_specs()) {
     CAPTURE(name);
     Tiny kept(spec), again(spec, Precision::kF32, true);
-    const at::Tensor in = tokens_of(2, 7, spec.vocab_size), out = tokens_of(2, 7, spec.vocab_size, 5);
+    const at::Tensor in = tokens_of(2, 7, spec.vocab_size),
+                     out = tokens_of(2, 7, spec.vocab_size, 5);
     const at::Tensor a = kept.model.loss_and_grad(in, out, 0.1);
     const at::Tensor b = again.model.loss_and_grad(in, out, 0.1);
     CHECK(at::equal(a, b));
@@ -106,7 +109,8 @@ TEST_CASE("bf16 gradients point where f32 gradients do") {
   for (const auto& [name, spec] : test::tiny_specs()) {
     CAPTURE(name);
     Tiny exact(spec), rounded(spec, Precision::kBf16);
-    const at::Tensor in = tokens_of(2, 33, spec.vocab_size), out = tokens_of(2, 33, spec.vocab_size, 5);
+    const at::Tensor in = tokens_of(2, 33, spec.vocab_size),
+                     out = tokens_of(2, 33, spec.vocab_size, 5);
     const at::Tensor a = exact.model.loss_and_grad(in, out, 0.1);
     const at::Tensor b = rounded.model.loss_and_grad(in, out, 0.1);
     CHECK(b.item<double>() == doctest::Approx(a.item<double>()).epsilon(0.02));

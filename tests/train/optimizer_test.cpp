@@ -1,11 +1,12 @@
 // AdamW against its formula, the schedules against values worked by hand.
+#include "train/optimizer.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
 
 #include "train/init.h"
-#include "train/optimizer.h"
 #include "train/schedule.h"
 
 using namespace lathe;

@@ -83,8 +83,9 @@ global_batch = 8
 std::vector<std::string> train_command(const std::string& run, const std::string& out,
                                        const std::string& data,
                                        std::vector<std::string> more = {}) {
-  std::vector<std::string> command = {LATHE_BIN_DIR "/lathe-train", "train", run, "--set",
-                                      "out=" + out, "--set", "data.path=" + data};
+  std::vector<std::string> command = {
+      LATHE_BIN_DIR "/lathe-train", "train", run, "--set", "out=" + out, "--set",
+      "data.path=" + data};
   command.insert(command.end(), more.begin(), more.end());
   return command;
 }
@@ -136,7 +137,8 @@ void run_and_kill(const std::vector<std::string>& command, const std::string& ch
 
 }  // namespace
 
-TEST_CASE("a run killed with SIGKILL and resumed has the weights of one never stopped, bit for bit") {
+TEST_CASE(
+    "a run killed with SIGKILL and resumed has the weights of one never stopped, bit for bit") {
   const Folder f;
   const std::string whole = f.dir.file("whole"), broken = f.dir.file("broken");
   REQUIRE(test::run_program(train_command(f.run, whole, f.data)).status == 0);
@@ -152,19 +154,21 @@ TEST_CASE("a run killed with SIGKILL and resumed has the weights of one never st
   CHECK(losses_of(whole).size() == 40);
 }
 
-TEST_CASE("resumed with another micro-batch the data order is the same, across shard and epoch ends") {
+TEST_CASE(
+    "resumed with another micro-batch the data order is the same, across shard and epoch ends") {
   const Folder f;
   const std::string whole = f.dir.file("whole"), other = f.dir.file("other");
   // 8 samples a step of 337: steps 42 and 84 cross epochs.
-  REQUIRE(test::run_program(train_command(f.run, whole, f.data, {"--set", "steps=90"})).status == 0);
+  REQUIRE(test::run_program(train_command(f.run, whole, f.data, {"--set", "steps=90"})).status ==
+          0);
   run_and_kill(train_command(f.run, other, f.data, {"--set", "steps=90"}),
                RunDirectory(other).checkpoint(40));
   for (i64 step : RunDirectory(other).steps()) {
     if (step > 40) fs::remove_all(RunDirectory(other).checkpoint(step));
   }
-  REQUIRE(test::run_program(train_command(f.run, other, f.data,
-                                          {"--set", "steps=90", "--set", "data.micro_batch=2",
-                                           "--resume"}))
+  REQUIRE(test::run_program(
+              train_command(f.run, other, f.data,
+                            {"--set", "steps=90", "--set", "data.micro_batch=2", "--resume"}))
               .status == 0);
   // The loss of every step is that of the same samples, up to the order of summation.
   const auto a = losses_of(whole), b = losses_of(other);
@@ -199,7 +203,8 @@ TEST_CASE("SIGTERM saves, says so and exits; --resume goes on") {
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
-  while (!fs::exists(RunDirectory(out).checkpoint(5)) && !fs::exists(out + "/latest")) ::usleep(10'000);
+  while (!fs::exists(RunDirectory(out).checkpoint(5)) && !fs::exists(out + "/latest"))
+    ::usleep(10'000);
   ::kill(child, SIGTERM);
   int state = 0;
   ::waitpid(child, &state, 0);
@@ -212,7 +217,8 @@ TEST_CASE("SIGTERM saves, says so and exits; --resume goes on") {
   CHECK(RunDirectory(out).steps().size() <= 4);
 }
 
-TEST_CASE("a run that exists, other data, another model and other nonsense: one line, nothing lost") {
+TEST_CASE(
+    "a run that exists, other data, another model and other nonsense: one line, nothing lost") {
   const Folder f;
   const std::string out = f.dir.file("out");
   REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
@@ -227,7 +233,8 @@ TEST_CASE("a run that exists, other data, another model and other nonsense: one 
   };
   fails_with(train_command(f.run, out, f.data), "already holds a run");
   fails_with(train_command(f.run, out, f.dir.file("other"), {"--resume"}), "other data");
-  fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "model.n_layers=3"}), "n_layers");
+  fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "model.n_layers=3"}),
+             "n_layers");
   const std::string fresh = f.dir.file("fresh");
   fails_with(train_command(f.run, fresh, f.dir.file("missing")), "missing");
   fails_with(train_command(f.run, fresh, f.data, {"--set", "model.vocab_size=100"}), "257");
@@ -288,20 +295,23 @@ TEST_CASE("real text: every topology and kind ends well under the unigram entrop
   for (const unsigned char c : text) counts[c] += 1;
   double entropy = 0;
   for (double n : counts) {
-    if (n > 0) entropy -= n / static_cast<double>(text.size()) * std::log(n / static_cast<double>(text.size()));
+    if (n > 0)
+      entropy -=
+          n / static_cast<double>(text.size()) * std::log(n / static_cast<double>(text.size()));
   }
   const test::TempDir dir;
   prepare(dir.file("data"), text, 100'000);
   const std::string run = write_run(dir.path());
   const std::vector<std::string> common = {
-      "model.context_length=64", "model.d_model=64", "model.n_heads=4",     "model.n_kv_heads=4",
-      "model.d_head=16",         "model.d_ff=256",   "model.n_layers=4",    "steps=300",
-      "optimizer.lr=4e-3",       "precision=bf16",   "data.micro_batch=16", "data.global_batch=16",
+      "model.context_length=64", "model.d_model=64",  "model.n_heads=4",     "model.n_kv_heads=4",
+      "model.d_head=16",         "model.d_ff=256",    "model.n_layers=4",    "steps=300",
+      "optimizer.lr=4e-3",       "precision=bf16",    "data.micro_batch=16", "data.global_batch=16",
       "eval_tokens=20000",       "checkpoint_every=0"};
   const std::vector<std::vector<std::string>> variants = {
       {"model.ffn_linear.kind=dense"},
       {"model.ffn_linear.kind=low_rank", "model.ffn_linear.rank=16"},
-      {"model.ffn_linear.kind=block_dense", "model.ffn_linear.rank=32", "model.ffn_linear.n_blocks=2"},
+      {"model.ffn_linear.kind=block_dense", "model.ffn_linear.rank=32",
+       "model.ffn_linear.n_blocks=2"},
       {"model.ffn_linear.kind=block_shuffle", "model.ffn_linear.n_blocks=4"},
       {"model.topology.kind=pgpt", "model.tie_embeddings=false"},
       {"model.topology.kind=lgpt", "model.tie_embeddings=false"},
@@ -319,8 +329,8 @@ TEST_CASE("real text: every topology and kind ends well under the unigram entrop
     const auto result = test::run_program(train_command(run, out, dir.file("data"), sets));
     CAPTURE(result.err);
     REQUIRE(result.status == 0);
-    const auto state = nlohmann::json::parse(
-        read_text_file(RunDirectory(out).checkpoint(300) + "/trainer.json"));
+    const auto state =
+        nlohmann::json::parse(read_text_file(RunDirectory(out).checkpoint(300) + "/trainer.json"));
     CHECK(state.at("last_val_loss").get<double>() < entropy - 0.5);
   }
 }
