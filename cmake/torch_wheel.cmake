@@ -20,6 +20,7 @@ if(NOT EXISTS ${LATHE_TORCH}/share/cmake/Torch/TorchConfig.cmake)
   message(FATAL_ERROR "no LibTorch found; run scripts/setup, or set LATHE_TORCH to the folder of a "
                       "torch package, or build without it: cmake --preset lean")
 endif()
-list(APPEND CMAKE_PREFIX_PATH ${LATHE_TORCH})
-find_package(Torch REQUIRED)
+# Not through CMAKE_PREFIX_PATH: the wheel's folder also holds headers of another oneDNN and fmt, which
+# must not be found for the rest of lathe.
+find_package(Torch REQUIRED PATHS ${LATHE_TORCH} NO_DEFAULT_PATH)
 message(STATUS "LibTorch: ${LATHE_TORCH}")

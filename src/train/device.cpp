@@ -15,6 +15,8 @@ at::Device open_device(RunDevice device, i64 threads) {
   if (!at::hasCUDA()) {
     fail("[device] device is 'cuda', and this LibTorch has no CUDA or the machine no GPU; use cpu");
   }
+  // A resumed run is to give the weights of one never stopped, bit for bit.
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   return at::Device(at::kCUDA, 0);
 }
 

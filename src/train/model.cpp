@@ -29,7 +29,12 @@ struct EmbedFunction : Function<EmbedFunction> {
     const at::Tensor tokens = ctx->get_saved_variables()[0];
     auto* words = reinterpret_cast<Parameter*>(ctx->saved_data["words"].toInt());
     auto* positions = reinterpret_cast<Parameter*>(ctx->saved_data["positions"].toInt());
-    words->grad.index_add_(0, tokens.view({-1}), grads[0]);
+    const at::Tensor rows = tokens.view({-1});
+    if (rows.is_cuda()) {
+      words->grad.index_put_({rows}, grads[0], /*accumulate=*/true);  // in a fixed order there
+    } else {
+      words->grad.index_add_(0, rows, grads[0]);
+    }
     if (positions) {
       const i64 T = tokens.size(1);
       positions->grad.narrow(0, 0, T).add_(
