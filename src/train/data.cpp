@@ -54,7 +54,8 @@ RunData open_data(const RunSpec& run) {
       fail("[run] {} and {} were prepared with different tokenizers", folder, run.data.path[0]);
     }
     auto tokens = std::make_shared<TokenStream>(folder, "train");
-    data.fingerprint += (i ? "+" : "") + fingerprint_of(*tokens, tokenizer);
+    if (i > 0) data.fingerprint += "+";
+    data.fingerprint += fingerprint_of(*tokens, tokenizer);
     const double weight =
         run.data.weights.empty() ? static_cast<double>(tokens->size()) : run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});

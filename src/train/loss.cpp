@@ -7,15 +7,11 @@ namespace lathe::train {
 
 namespace {
 
+// Logits exist in the compute dtype where the fused kernels turn them into their gradient in place,
+// else as f32 log-probabilities.
 i64 rows_a_chunk(const at::Tensor& h, i64 vocab_size) {
-  const i64 row_bytes = vocab_size * static_cast<i64>(sizeof(float));  // log-softmax is f32
+  const i64 row_bytes = vocab_size * (fused_kernels(h) ? h.element_size() : i64{sizeof(float)});
   return std::clamp<i64>(kLossChunkBytes / row_bytes, 16, std::max<i64>(16, h.size(0)));
-}
-
-// Loss of a chunk in f32; logits become log-probabilities.
-at::Tensor chunk_loss(const at::Tensor& logits, const at::Tensor& targets, at::Tensor* log_p) {
-  *log_p = at::log_softmax(logits, 1, at::kFloat);
-  return -log_p->gather(1, targets.unsqueeze(1)).sum();
 }
 
 // {summed loss, scale · (softmax − one-hot)} of logits (n, V), which are overwritten.
@@ -29,8 +25,8 @@ std::pair<at::Tensor, at::Tensor> logits_grad(const at::Tensor& logits, const at
     for_ranges(n, 16, [&](i64 begin, i64 end) { kernels->cross_entropy(run, begin, end); });
     return {losses.sum(), logits};
   }
-  at::Tensor log_p;
-  const at::Tensor loss = chunk_loss(logits, targets, &log_p);
+  const at::Tensor log_p = at::log_softmax(logits, 1, at::kFloat);
+  const at::Tensor loss = -log_p.gather(1, targets.unsqueeze(1)).sum();
   at::Tensor dlogits = log_p.exp_();
   dlogits.scatter_add_(1, targets.unsqueeze(1), at::full({n, 1}, -1.0, dlogits.options()));
   return {loss, dlogits.mul_(scale).to(logits.scalar_type())};
@@ -44,9 +40,8 @@ at::Tensor cross_entropy_sum(const at::Tensor& h, const Parameter& head,
   at::Tensor loss = at::zeros({}, h.options().dtype(at::kFloat));
   for (i64 at = 0; at < h.size(0); at += chunk) {
     const i64 n = std::min(chunk, h.size(0) - at);
-    at::Tensor log_p;
-    loss +=
-        chunk_loss(at::linear(h.narrow(0, at, n), head.compute), targets.narrow(0, at, n), &log_p);
+    const at::Tensor logits = at::linear(h.narrow(0, at, n), head.compute);
+    loss += logits_grad(logits, targets.narrow(0, at, n).contiguous(), 1).first;
   }
   return loss;
 }
