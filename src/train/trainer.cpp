@@ -107,8 +107,10 @@ class Trainer {
       check_same_model(folder);
       state_ = load_checkpoint(folder, parameters_, optimizer_);
       if (state_.data != data_.fingerprint) {
-        fail("[run] {} was trained on other data ({}) than data.path holds now ({})", folder,
-             state_.data, data_.fingerprint);
+        fail(
+            "[run] {} was trained on other data or with another seed ({}) than the run file has "
+            "now ({})",
+            folder, state_.data, data_.fingerprint);
       }
     } else {
       if (run_.init_from.empty()) {

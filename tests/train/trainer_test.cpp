@@ -233,6 +233,7 @@ TEST_CASE(
   };
   fails_with(train_command(f.run, out, f.data), "already holds a run");
   fails_with(train_command(f.run, out, f.dir.file("other"), {"--resume"}), "other data");
+  fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "seed=9"}), "another seed");
   fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "model.n_layers=3"}),
              "n_layers");
   const std::string fresh = f.dir.file("fresh");
