@@ -65,7 +65,6 @@ RunData open_data(const RunSpec& run) {
            static_cast<double>(info.val.bytes) / static_cast<double>(info.val.tokens)});
     }
   }
-  data.fingerprint += format(" seed {}", run.seed);  // the order is a function of both
   data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
                                              run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;

@@ -14,7 +14,7 @@ struct RunData {
   std::unique_ptr<BatchSource> train;
   std::vector<ValidationSplit> validation;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::string fingerprint;  // of what decides the data order, for resuming
+  std::string fingerprint;  // of what the folders hold, for resuming
 };
 
 // Opens and checks run.data; Error where a folder is no prepared one, has another tokenizer than

@@ -21,7 +21,6 @@ class Norm {
   NormSpec spec_{};
   Parameter* weight_ = nullptr;
   Parameter* bias_ = nullptr;
-  at::ScalarType compute_dtype_ = at::kFloat;
 };
 
 }  // namespace lathe::train

@@ -16,6 +16,7 @@
 #include "train/init.h"
 #include "train/metrics.h"
 #include "train/model.h"
+#include "train/resume.h"
 #include "train/schedule.h"
 
 namespace lathe::train {
@@ -104,13 +105,14 @@ class Trainer {
     }
     if (from) {
       const std::string folder = directory_.checkpoint(*from);
-      check_same_model(folder);
+      const RunSpec stored = load_run_spec(folder + "/run.toml", {});
+      for (const std::string& change : changes_on_resume(stored, run_, folder)) {
+        progress_.say(change);
+      }
       state_ = load_checkpoint(folder, parameters_, optimizer_);
       if (state_.data != data_.fingerprint) {
-        fail(
-            "[run] {} was trained on other data or with another seed ({}) than the run file has "
-            "now ({})",
-            folder, state_.data, data_.fingerprint);
+        fail("[run] {} was trained on other data ({}) than data.path holds now ({})", folder,
+             state_.data, data_.fingerprint);
       }
     } else {
       if (run_.init_from.empty()) {
@@ -122,17 +124,6 @@ class Trainer {
     }
     write_file_atomically(directory_.file("run.toml"), print_toml(run_));
     metrics_.emplace(directory_.file("metrics.jsonl"), state_.step);
-  }
-
-  void check_same_model(const std::string& folder) const {
-    ModelSpec stored = load_model_spec(folder, {});
-    stored.tokenizer = run_.model.tokenizer;  // a file name, set when the model is saved
-    const Json a = to_json(stored), b = to_json(run_.model);
-    for (const auto& [key, value] : b.items()) {
-      if (a.contains(key) && a.at(key) == value) continue;
-      fail("[run] {} has model.{} = {}, and the run file {}; start another run for another model",
-           folder, key, a.contains(key) ? a.at(key).dump() : "nothing", value.dump());
-    }
   }
 
   void say_start() {
@@ -240,6 +231,7 @@ class Trainer {
     directory_.publish(state_.step, [&](const std::string& folder) {
       save_model(folder, run_.model, parameters_, *data_.tokenizer);
       save_trainer(folder, state_, parameters_, optimizer_);
+      write_file_atomically(folder + "/run.toml", print_toml(run_));
     });
     directory_.prune(run_.keep_checkpoints, state_.best_step);
   }

@@ -233,7 +233,14 @@ TEST_CASE(
   };
   fails_with(train_command(f.run, out, f.data), "already holds a run");
   fails_with(train_command(f.run, out, f.dir.file("other"), {"--resume"}), "other data");
-  fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "seed=9"}), "another seed");
+  for (const auto& [set, found] : std::map<std::string, std::string>{
+           {"seed=9", "seed = 4, and the run file has 9"},
+           {"data.global_batch=16", "data.global_batch = 8, and the run file has 16"},
+           {"data.weights=[2.0]", "data.weights = []"},
+           {"model.ffn_linear.kind=dense", "model.ffn_linear.kind = \"block_shuffle\""},
+           {"model.context_length=8", "model.context_length = 16"}}) {
+    fails_with(train_command(f.run, out, f.data, {"--resume", "--set", set}), found);
+  }
   fails_with(train_command(f.run, out, f.data, {"--resume", "--set", "model.n_layers=3"}),
              "n_layers");
   const std::string fresh = f.dir.file("fresh");
@@ -246,6 +253,21 @@ TEST_CASE(
   fails_with(train_command(f.run, "/proc/none/run", f.data), "/proc/none");
   fails_with(train_command(f.dir.file("no.toml"), fresh, f.data), "no.toml");
   CHECK(bytes_of(out, 40, "model.safetensors") == before);
+}
+
+TEST_CASE("resumed with other steps or another learning rate: said, and done") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  fs::rename(f.data, f.dir.file("moved"));  // the same data elsewhere is the same data
+  const auto more = test::run_program(
+      train_command(f.run, out, f.dir.file("moved"),
+                    {"--resume", "--set", "steps=60", "--set", "optimizer.lr=2e-3"}));
+  CAPTURE(more.err);
+  CHECK(more.status == 0);
+  CHECK(contains(more.err, "steps was 40 up to here and is 60 from now on"));
+  CHECK(contains(more.err, "optimizer.lr was 0.001 up to here and is 0.002 from now on"));
+  CHECK(losses_of(out).size() == 60);
 }
 
 TEST_CASE("a full disk while saving: an error, no partial checkpoint, the earlier one whole") {
