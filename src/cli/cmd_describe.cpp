@@ -20,13 +20,13 @@ Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> train
   if (training->guide != GuideMode::kOff) {
     if (guide_weights(d.plan) == 0) {
       fail(
-          "[describe] --self-guided: every feed-forward linear is dense, so there is nothing to "
+          "[describe] --self-guided: every linear is dense, so there is nothing to "
           "guide; set ffn_linear.kind");
     }
     if (training->guide_share == 0) {
       training->guide_share = training->guide == GuideMode::kFixedSteps
                                   ? 0.5
-                                  : matching_guide_share(d.plan, training->stochastic);
+                                  : matching_guide_share(d.plan, training->draw);
     }
     if (!(training->guide_share > 0 && training->guide_share <= 1)) {
       fail(

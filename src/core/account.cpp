@@ -70,14 +70,32 @@ double forward_flops_per_token(const Plan& plan, i64 context) {
   return 2 * macs;
 }
 
+std::span<const std::string_view> names_of(GuideDraw) {
+  static constexpr std::array<std::string_view, 3> names = {"always", "paper", "unbiased"};
+  return names;
+}
+
 i64 guide_weights(const Plan& plan) {
   i64 weights = 0;
-  for (const BlockSpec* b : all_blocks(plan)) {
-    for (const LinearSpec* linear : {&b->up, &b->down}) {
-      if (two_factor(*linear)) weights += linear->in * linear->out;
-    }
-  }
+  for (const TensorInfo& t : guide_list(plan)) weights += t.numel();
   return weights;
+}
+
+double guide_flops_per_token(const Plan& plan, GuideDraw draw, double mean_alpha) {
+  double dense = 0, structured = 0;
+  for (const TensorInfo& t : guide_list(plan)) {
+    dense += 2 * static_cast<double>(t.numel());
+    structured += 2 * static_cast<double>(linear_macs(*t.linear));
+  }
+  switch (draw) {
+    case GuideDraw::kAlways:
+      return dense;
+    case GuideDraw::kPaper:
+      return mean_alpha * dense;
+    case GuideDraw::kUnbiased:
+      return mean_alpha * (dense - structured);
+  }
+  return dense;
 }
 
 TrainCount count_training(const Plan& plan, const TrainPlan& training) {
@@ -91,9 +109,8 @@ TrainCount count_training(const Plan& plan, const TrainPlan& training) {
     if (training.guide == GuideMode::kFixedFlops) count.steps += count.guided_steps;
   }
   const double forward = forward_flops_per_token(plan, plan.spec.context_length);
-  const double guide = (training.stochastic ? 0.5 : 1.0) * 2 *
-                       static_cast<double>(guide_weights(plan)) *
-                       static_cast<double>(count.guided_steps);
+  const double guide =
+      guide_flops_per_token(plan, training.draw) * static_cast<double>(count.guided_steps);
   count.flops = 3 * batch * (static_cast<double>(count.steps) * forward + guide);
   return count;
 }
@@ -103,12 +120,11 @@ ModelSpec dense_twin(ModelSpec spec) {
   return spec;
 }
 
-double matching_guide_share(const Plan& plan, bool stochastic) {
+double matching_guide_share(const Plan& plan, GuideDraw draw, double mean_alpha) {
   const i64 context = plan.spec.context_length;
   const double own = forward_flops_per_token(plan, context);
   const double dense = forward_flops_per_token(make_plan(dense_twin(plan.spec)), context);
-  return (dense - own) /
-         (own + (stochastic ? 0.5 : 1.0) * 2 * static_cast<double>(guide_weights(plan)));
+  return (dense - own) / (own + guide_flops_per_token(plan, draw, mean_alpha));
 }
 
 ByteCount count_bytes(const Plan& plan) {

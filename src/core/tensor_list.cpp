@@ -107,4 +107,29 @@ std::vector<TensorInfo> tensor_list(const Plan& plan) {
   return std::move(lister.list);
 }
 
+std::vector<TensorInfo> guide_list(const Plan& plan) {
+  std::vector<TensorInfo> list;
+  for (const BlockSpec* b : all_blocks(plan)) {
+    const struct {
+      const char* part;
+      const LinearSpec& linear;
+      Role role;
+    } linears[] = {{kQkv, b->qkv, Role::kAttention},
+                   {kAttentionOut, b->out, Role::kAttention},
+                   {kUp, b->up, Role::kFfn},
+                   {kDown, b->down, Role::kFfn}};
+    for (const auto& [part, linear, role] : linears) {
+      if (!two_factor(linear)) continue;
+      list.push_back({.name = tensor_name(tensor_name(b->name, part), kGuide),
+                      .shape = {linear.out, linear.in},
+                      .role = role,
+                      .init = InitRule::kZeros,  // the factors' product, once these are there
+                      .std = 0,
+                      .matrix = true,
+                      .linear = linear});
+    }
+  }
+  return list;
+}
+
 }  // namespace lathe

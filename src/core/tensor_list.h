@@ -35,6 +35,10 @@ struct TensorInfo {
 // In a fixed order: the plan's.
 std::vector<TensorInfo> tensor_list(const Plan& plan);
 
+// The dense matrices that self-guided training puts beside the structured linears of the blocks, in
+// the plan's order: "blocks.1.ffn.up.guide" (out, in), `linear` being the structured one beside it.
+std::vector<TensorInfo> guide_list(const Plan& plan);
+
 // part + "." + leaf: tensor_name("blocks.0.ffn.up", "u").
 std::string tensor_name(const std::string& part, std::string_view leaf);
 
@@ -51,5 +55,7 @@ inline constexpr const char* kAttentionOut = "attention.out";
 inline constexpr const char* kNorm2 = "norm_2";
 inline constexpr const char* kUp = "ffn.up";
 inline constexpr const char* kDown = "ffn.down";
+// A guide's leaf after the name of its linear.
+inline constexpr const char* kGuide = "guide";
 
 }  // namespace lathe

@@ -37,7 +37,7 @@ struct Bench {
     parameters.zero_grad();
     const double n = static_cast<double>(tokens.numel());
     loss = model.loss_and_grad(tokens, tokens, 1 / n);
-    optimizer.step(6e-4, optimizer.grad_norm());
+    optimizer.step(6e-4, gradient_norm(std::vector{&parameters}));
     last_loss = loss.item<double>() / n;
     synchronize(device);
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
@@ -48,7 +48,7 @@ struct Bench {
   Plan plan;
   Parameters parameters;
   Model model;
-  AdamW optimizer;
+  Optimizer optimizer;
   at::Tensor loss;
   double last_loss = 0;
   std::vector<double> times;

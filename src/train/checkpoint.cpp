@@ -10,7 +10,6 @@ namespace lathe::train {
 
 void TrainerState::visit_fields(FieldVisitor& v) {
   v.field("step", step, "");
-  v.field("next_sample", next_sample, "");
   v.field("tokens", tokens, "");
   v.field("skipped", skipped, "");
   v.field("skipped_in_row", skipped_in_row, "");
@@ -75,34 +74,60 @@ void load_weights(const std::string& path, Parameters& parameters) {
   parameters.refresh_compute();
 }
 
-void save_trainer(const std::string& folder, const TrainerState& state, Parameters& parameters,
-                  const AdamW& optimizer) {
+namespace {
+
+// Names of a set's states begin with this; a guide's weights are among them.
+constexpr const char* kModelPrefix = "";
+constexpr const char* kGuidePrefix = "guide.";
+
+// Calls visit(name, shape, tensor) for every state tensor of the set.
+template <class Visit>
+void visit_states(const std::string& prefix, const TrainedSet& set, const Visit& visit) {
+  const Optimizer& optimizer = set.optimizer;
+  for (const Parameter& p : set.parameters.list()) {
+    const auto flat = [&](const char* what, const at::Tensor& buffer) {
+      visit(prefix + what + p.info.name, p.info.shape, slice(buffer, p));
+    };
+    flat("exp_avg.", optimizer.exp_avg);
+    flat("exp_avg_sq.", optimizer.exp_avg_sq);
+    if (prefix == kGuidePrefix) flat("value.", set.parameters.flat_value);
+  }
+  for (const auto& [name, vector] : optimizer.power_vectors) {
+    visit(prefix + "power." + name, vector.sizes().vec(), vector.view({-1}));
+  }
+  visit(prefix + "updates", std::vector<i64>{1}, optimizer.updates.view({1}));
+}
+
+}  // namespace
+
+void save_trainer(const std::string& folder, const TrainerState& state, TrainedSet model,
+                  const TrainedSet* guide) {
   std::vector<TensorToWrite> tensors;
   std::vector<at::Tensor> held;
-  for (const Parameter& p : parameters.list()) {
-    const auto add = [&](const char* prefix, const at::Tensor& flat) {
-      tensors.push_back(to_write(prefix + p.info.name, p.info.shape, slice(flat, p), held));
-    };
-    add("exp_avg.", optimizer.exp_avg);
-    add("exp_avg_sq.", optimizer.exp_avg_sq);
-  }
-  tensors.push_back(to_write("updates", {1}, optimizer.updates.view({1}), held));
+  const auto add = [&](const std::string& name, const std::vector<i64>& shape,
+                       const at::Tensor& t) { tensors.push_back(to_write(name, shape, t, held)); };
+  visit_states(kModelPrefix, model, add);
+  if (guide) visit_states(kGuidePrefix, *guide, add);
   write_safetensors(folder + "/trainer.safetensors", tensors, {});
   write_file_atomically(folder + "/trainer.json", write_fields(state).dump(2) + "\n");
 }
 
-TrainerState load_checkpoint(const std::string& folder, Parameters& parameters, AdamW& optimizer) {
-  load_weights(folder + "/model.safetensors", parameters);
-  const SafetensorsFile file(folder + "/trainer.safetensors");
-  for (const Parameter& p : parameters.list()) {
-    read_into(file, "exp_avg." + p.info.name, p.info.shape, slice(optimizer.exp_avg, p));
-    read_into(file, "exp_avg_sq." + p.info.name, p.info.shape, slice(optimizer.exp_avg_sq, p));
-  }
-  read_into(file, "updates", {1}, optimizer.updates.view({1}));
+TrainerState load_trainer_state(const std::string& folder) {
   TrainerState state;
   const std::string path = folder + "/trainer.json";
   read_fields(parse_json(read_text_file(path), path), state, path);
   return state;
+}
+
+void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide) {
+  load_weights(folder + "/model.safetensors", model.parameters);
+  const SafetensorsFile file(folder + "/trainer.safetensors");
+  const auto read = [&](const std::string& name, const std::vector<i64>& shape,
+                        const at::Tensor& into) { read_into(file, name, shape, into); };
+  visit_states(kModelPrefix, model, read);
+  if (!guide) return;
+  visit_states(kGuidePrefix, *guide, read);
+  guide->parameters.refresh_compute();
 }
 
 }  // namespace lathe::train

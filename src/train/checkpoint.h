@@ -3,6 +3,7 @@
 
 #include "core/run_directory.h"
 #include "core/tokenizer.h"
+#include "train/guidance.h"
 #include "train/optimizer.h"
 #include "train/run_spec.h"
 
@@ -10,8 +11,7 @@ namespace lathe::train {
 
 // Where a run stands; everything else is a pure function of it and the run file.
 struct TrainerState {
-  i64 step = 0;         // updates tried, so the index of the next one
-  i64 next_sample = 0;  // of the data order
+  i64 step = 0;  // updates tried, so the index of the next one
   i64 tokens = 0;
   i64 skipped = 0;         // updates left out because the loss or gradient was not finite
   i64 skipped_in_row = 0;  // the guard's window
@@ -31,9 +31,18 @@ void save_model(const std::string& folder, ModelSpec spec, Parameters& parameter
 // Weights by name; Error for a missing tensor or another shape.
 void load_weights(const std::string& path, Parameters& parameters);
 
-void save_trainer(const std::string& folder, const TrainerState& state, Parameters& parameters,
-                  const AdamW& optimizer);
-// Also brings the compute copies up to date.
-TrainerState load_checkpoint(const std::string& folder, Parameters& parameters, AdamW& optimizer);
+// A set of weights with its optimizer.
+struct TrainedSet {
+  Parameters& parameters;
+  Optimizer& optimizer;
+};
+
+// Optimizer state of the model and, while there is guidance (else null), its matrices and theirs.
+void save_trainer(const std::string& folder, const TrainerState& state, TrainedSet model,
+                  const TrainedSet* guide);
+// Also brings the compute copies up to date. Error where the checkpoint has no guidance and `guide`
+// is not null.
+TrainerState load_trainer_state(const std::string& folder);
+void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide);
 
 }  // namespace lathe::train

@@ -35,13 +35,15 @@ at::Tensor orthogonal(const std::vector<i64>& shape, uint64_t seed, uint32_t str
   return (wide ? q.transpose(-2, -1) : q).contiguous();
 }
 
-void initialise_factors(Parameters& parameters, size_t first, double init_std, uint64_t seed) {
+void initialise_factors(Parameters& parameters, size_t first, double init_std, uint64_t seed,
+                        InitKind kind) {
   Parameter& v = parameters.list()[first];
   Parameter& u = parameters.list()[first + 1];
   const LinearSpec& spec = *v.info.linear;
   const TwoFactor f = *two_factor(spec);
   const auto stream = static_cast<uint32_t>(first);
-  if (f.v_blocks == 1 && f.u_blocks == 1) {
+  const bool whole = f.v_blocks == 1 && f.u_blocks == 1;
+  if (kind == InitKind::kSpectral || (kind == InitKind::kPaper && whole)) {
     const at::Tensor dense = normal_tensor({spec.out, spec.in}, v.info.std, seed, stream);
     const auto projected = project_to(spec, dense.to(v.value.device()));
     v.value.copy_(projected[0]);
@@ -54,7 +56,7 @@ void initialise_factors(Parameters& parameters, size_t first, double init_std, u
 
 }  // namespace
 
-void initialise(Parameters& parameters, uint64_t seed) {
+void initialise(Parameters& parameters, uint64_t seed, InitKind kind) {
   auto& list = parameters.list();
   double init_std = 0;  // without the scaling of residual outputs: the embedding's
   for (const Parameter& p : list) init_std = std::max(init_std, p.info.std);
@@ -67,11 +69,16 @@ void initialise(Parameters& parameters, uint64_t seed) {
       case InitRule::kZeros:
         p.value.zero_();
         break;
-      case InitRule::kNormal:
-        p.value.copy_(normal_tensor(p.info.shape, p.info.std, seed, static_cast<uint32_t>(i)));
+      case InitRule::kNormal: {
+        const auto stream = static_cast<uint32_t>(i);
+        const bool turned =
+            kind == InitKind::kOrthogonal && p.info.linear && p.info.role == Role::kFfn;
+        p.value.copy_(turned ? orthogonal(p.info.shape, seed, stream).mul_(p.info.std / init_std)
+                             : normal_tensor(p.info.shape, p.info.std, seed, stream));
         break;
+      }
       case InitRule::kFactors:
-        initialise_factors(parameters, i, init_std, seed);
+        initialise_factors(parameters, i, init_std, seed, kind);
         ++i;  // u came with v
         break;
     }

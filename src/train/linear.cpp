@@ -8,22 +8,22 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) {
+void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, double scale) {
   if (a.scalar_type() == at::kFloat) {
-    grad.addmm_(a.t(), b);
+    grad.addmm_(a.t(), b, 1, scale);
   } else {
-    add_to(grad, at::mm(a.t(), b));
+    add_to(grad, at::mm(a.t(), b), scale);
   }
 }
 
-void add_to(at::Tensor& grad, const at::Tensor& x) {
+void add_to(at::Tensor& grad, const at::Tensor& x, double scale) {
   const auto* kernels = fused_kernels(x);
   if (!kernels || !x.is_contiguous()) {
-    grad.add_(x);
+    grad.add_(x, scale);
     return;
   }
   for_ranges(x.numel(), 1 << 15, [&](i64 begin, i64 end) {
-    kernels->add_bf16(bf16_data(x), f32_data(grad), begin, end);
+    kernels->add_bf16(bf16_data(x), static_cast<float>(scale), f32_data(grad), begin, end);
   });
 }
 
@@ -40,22 +40,29 @@ void add_column_sum(at::Tensor& grad, const at::Tensor& a) {
 
 namespace {
 
+// A scale goes onto the weights, which are smaller than what they are multiplied with.
+at::Tensor scaled(const at::Tensor& weights, double scale) {
+  return scale == 1 ? weights : weights * scale;
+}
+
 struct DenseFunction : Function<DenseFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, Parameter* weight,
-                            Parameter* bias) {
+                            Parameter* bias, double scale) {
     ctx->save_for_backward({x});
     ctx->saved_data["weight"] = reinterpret_cast<i64>(weight);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
-    return at::linear(x, weight->compute, bias ? bias->compute : at::Tensor());
+    ctx->saved_data["scale"] = scale;
+    return at::linear(x, scaled(weight->compute, scale), bias ? bias->compute : at::Tensor());
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
     auto* bias = reinterpret_cast<Parameter*>(ctx->saved_data["bias"].toInt());
+    const double scale = ctx->saved_data["scale"].toDouble();
     const at::Tensor x = ctx->get_saved_variables()[0];
     const at::Tensor dy = grads[0].contiguous();
-    add_product(weight->grad, dy, x);
+    add_product(weight->grad, dy, x, scale);
     if (bias) add_column_sum(bias->grad, dy);
-    return {at::mm(dy, weight->compute), {}, {}};
+    return {at::mm(dy, scaled(weight->compute, scale)), {}, {}, {}};
   }
 };
 
@@ -87,22 +94,28 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     return y.view({c.n, c.s, c.l}).permute({2, 0, 1}).contiguous();
   }
 
+  // u z + b of z (N, inner).
+  static at::Tensor second(const at::Tensor& z, const at::Tensor& u, const at::Tensor& bias,
+                           const Shapes& c) {
+    if (c.l == 1) return at::linear(z, u, bias);
+    const at::Tensor y =
+        at::bmm(dealt(z, c), u.transpose(1, 2)).permute({1, 2, 0}).reshape({c.n, c.s * c.l});
+    return bias.defined() ? y.add_(bias) : y;
+  }
+
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const LinearSpec& spec,
-                            Parameter* v, Parameter* u, Parameter* bias) {
+                            Parameter* v, Parameter* u, Parameter* bias, double scale) {
     const TwoFactor f = *two_factor(spec);
     const Shapes c = shapes(x, f);
     const at::Tensor z = first(x, v->compute, c);
     ctx->save_for_backward({x, z});
+    ctx->saved_data["scale"] = scale;
     ctx->saved_data["spec"] =
         std::vector<i64>{f.v_blocks, f.v_out, f.v_in, f.u_blocks, f.u_out, f.u_in};
     ctx->saved_data["v"] = reinterpret_cast<i64>(v);
     ctx->saved_data["u"] = reinterpret_cast<i64>(u);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
-    if (c.l == 1) return at::linear(z, u->compute, bias ? bias->compute : at::Tensor());
-    const at::Tensor y = at::bmm(dealt(z, c), u->compute.transpose(1, 2))
-                             .permute({1, 2, 0})
-                             .reshape({c.n, c.s * c.l});
-    return bias ? y.add_(bias->compute) : y;
+    return second(z, scaled(u->compute, scale), bias ? bias->compute : at::Tensor(), c);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -113,27 +126,28 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     auto* v = reinterpret_cast<Parameter*>(ctx->saved_data["v"].toInt());
     auto* u = reinterpret_cast<Parameter*>(ctx->saved_data["u"].toInt());
     auto* bias = reinterpret_cast<Parameter*>(ctx->saved_data["bias"].toInt());
-    const at::Tensor dy = grads[0].contiguous();
+    const double scale = ctx->saved_data["scale"].toDouble();
+    const at::Tensor dy = grads[0].contiguous(), scaled_u = scaled(u->compute, scale);
     if (bias) add_column_sum(bias->grad, dy);
 
     at::Tensor dz;
     if (c.l == 1) {
-      add_product(u->grad, dy, z);
-      dz = at::mm(dy, u->compute);
+      add_product(u->grad, dy, z, scale);
+      dz = at::mm(dy, scaled_u);
     } else {
       const at::Tensor dy_l = parted(dy, c);  // (l, n, s)
-      add_to(u->grad, at::bmm(dy_l.transpose(1, 2), dealt(z, c)));
-      dz = at::bmm(dy_l, u->compute).permute({1, 2, 0}).reshape({c.n, c.r * c.l});
+      add_to(u->grad, at::bmm(dy_l.transpose(1, 2), dealt(z, c)), scale);
+      dz = at::bmm(dy_l, scaled_u).permute({1, 2, 0}).reshape({c.n, c.r * c.l});
     }
     if (c.k == 1) {
       add_product(v->grad, dz, x);
-      return {at::mm(dz, v->compute), {}, {}, {}, {}};
+      return {at::mm(dz, v->compute), {}, {}, {}, {}, {}};
     }
     const at::Tensor dz_k = dz.view({c.n, c.k, c.q}).transpose(0, 1);  // (k, n, q)
     const at::Tensor x_k = x.view({c.n, c.k, c.p}).transpose(0, 1);
     add_to(v->grad, at::bmm(dz_k.transpose(1, 2), x_k));
     const at::Tensor dx = at::bmm(dz_k, v->compute).transpose(0, 1).reshape({c.n, c.k * c.p});
-    return {dx, {}, {}, {}, {}};
+    return {dx, {}, {}, {}, {}, {}};
   }
 };
 
@@ -147,9 +161,23 @@ Linear::Linear(const LinearSpec& spec, const std::string& part, Parameters& para
   }
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) const {
-  if (!weights_[1]) return DenseFunction::apply(x, weights_[0], bias_);
-  return TwoFactorFunction::apply(x, spec_, weights_[0], weights_[1], bias_);
+Linear::Linear(Parameter& weight, Parameter* bias) : weights_{&weight, nullptr}, bias_(bias) {
+  spec_.out = weight.info.shape[0];
+  spec_.in = weight.info.shape[1];
+  spec_.bias = bias != nullptr;
+}
+
+at::Tensor Linear::forward(const at::Tensor& x, double scale) const {
+  if (!weights_[1]) return DenseFunction::apply(x, weights_[0], bias_, scale);
+  return TwoFactorFunction::apply(x, spec_, weights_[0], weights_[1], bias_, scale);
+}
+
+at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u) {
+  const at::Tensor identity = at::eye(spec.in, v.options());
+  const TwoFactorFunction::Shapes c = TwoFactorFunction::shapes(identity, *two_factor(spec));
+  const at::Tensor columns =
+      TwoFactorFunction::second(TwoFactorFunction::first(identity, v, c), u, {}, c);
+  return columns.t().contiguous();
 }
 
 }  // namespace lathe::train

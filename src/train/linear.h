@@ -12,9 +12,13 @@ class Linear {
   Linear() = default;
   // `part` is its name, "blocks.0.ffn.up"; borrows from `parameters`.
   Linear(const LinearSpec& spec, const std::string& part, Parameters& parameters);
+  // A dense one with the given weight (out, in) and bias (out) or none; borrows both.
+  Linear(Parameter& weight, Parameter* bias);
 
-  // x (N, in) in the compute dtype → (N, out).
-  at::Tensor forward(const at::Tensor& x) const;
+  // x (N, in) in the compute dtype → scale · W x + b, (N, out).
+  at::Tensor forward(const at::Tensor& x, double scale = 1) const;
+
+  Parameter* bias() const { return bias_; }
 
   const LinearSpec& spec() const { return spec_; }
 
@@ -24,10 +28,14 @@ class Linear {
   Parameter* bias_ = nullptr;
 };
 
-// grad += aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32.
-void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b);
-// grad (f32) += x of the same shape, in the compute dtype.
-void add_to(at::Tensor& grad, const at::Tensor& x);
+// The dense matrix (out, in) that the factors v and u (shapes of factors(spec)) stand for, in their
+// dtype.
+at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u);
+
+// grad += scale · aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32.
+void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, double scale = 1);
+// grad (f32) += scale · x, of the same shape, in the compute dtype.
+void add_to(at::Tensor& grad, const at::Tensor& x, double scale = 1);
 // grad += Σ_n a[n], with a (N, M).
 void add_column_sum(at::Tensor& grad, const at::Tensor& a);
 

@@ -73,6 +73,7 @@ void MetricsFile::step(const StepMetrics& m) {
   object["peak_share"] = m.peak_share;
   object["flops"] = m.flops;
   object["ms"] = m.ms;
+  if (m.alpha) object["alpha"] = *m.alpha;
   if (m.skipped) object["skipped"] = true;
   line(object.dump());
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "core/numeric.h"
@@ -18,6 +19,7 @@ struct StepMetrics {
   double flops = 0;       // so far
   double ms = 0;
   bool skipped = false;
+  std::optional<double> alpha;  // in guided steps
 };
 
 // Appends to metrics.jsonl: one flushed line a call.

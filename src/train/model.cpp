@@ -129,8 +129,8 @@ struct RecomputeFunction : Function<RecomputeFunction> {
 
 }  // namespace
 
-Model::Model(const Plan& plan, Parameters& parameters, bool recompute)
-    : plan_(plan), parameters_(parameters), recompute_(recompute) {
+Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance)
+    : plan_(plan), parameters_(parameters), recompute_(recompute), guidance_(guidance) {
   for (const BlockSpec* spec : all_blocks(plan)) {
     if (spec->rope && !rope_.contains(spec->d_head)) {
       rope_[spec->d_head] = make_rope_tables(plan.spec.context_length, spec->d_head,
@@ -156,13 +156,16 @@ Model::Model(const Plan& plan, Parameters& parameters, bool recompute)
 
 Model::Block Model::make_block(const BlockSpec& spec) {
   const auto part = [&](const char* name) { return tensor_name(spec.name, name); };
+  const auto linear = [&](const LinearSpec& of, const char* name) {
+    return GuidedLinear(of, part(name), parameters_, guidance_);
+  };
   return {.spec = &spec,
           .norm_1 = Norm(spec.norm_1, part(kNorm1), parameters_),
           .norm_2 = Norm(spec.norm_2, part(kNorm2), parameters_),
-          .qkv = Linear(spec.qkv, part(kQkv), parameters_),
-          .out = Linear(spec.out, part(kAttentionOut), parameters_),
-          .up = Linear(spec.up, part(kUp), parameters_),
-          .down = Linear(spec.down, part(kDown), parameters_),
+          .qkv = linear(spec.qkv, kQkv),
+          .out = linear(spec.out, kAttentionOut),
+          .up = linear(spec.up, kUp),
+          .down = linear(spec.down, kDown),
           .rope = spec.rope ? &rope_.at(spec.d_head) : nullptr};
 }
 
@@ -278,7 +281,9 @@ at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) cons
   return cross_entropy_sum(forward(tokens), *head_, targets.reshape({-1}));
 }
 
-at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
+at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale,
+                                i64 first_sample) {
+  if (guidance_) guidance_->begin_training_pass(first_sample);
   const at::Tensor h = forward(tokens);
   at::Tensor loss, dh;
   {
@@ -286,6 +291,7 @@ at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targ
     std::tie(loss, dh) = cross_entropy_grad(h.detach(), *head_, targets.reshape({-1}), scale);
   }
   torch::autograd::backward({h}, {dh});
+  if (guidance_) guidance_->end_training_pass();
   pending_.clear();
   return loss;
 }

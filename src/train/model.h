@@ -5,15 +5,16 @@
 
 #include "core/plan.h"
 #include "train/attention.h"
-#include "train/linear.h"
+#include "train/guided_linear.h"
 #include "train/norm.h"
 
 namespace lathe::train {
 
 class Model {
  public:
-  // Borrows `parameters`, which were made from the same plan.
-  Model(const Plan& plan, Parameters& parameters, bool recompute);
+  // Borrows `parameters`, which were made from the same plan, and `guidance`, null where the model
+  // is trained without or no longer with it.
+  Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance = nullptr);
 
   // tokens (B, T) i64 on the parameters' device, T ≤ context_length → the final norm's output
   // (B·T, D) in the compute dtype.
@@ -25,14 +26,16 @@ class Model {
   // Summed loss (nats, f32 scalar on the device) of predicting targets (B, T), without gradients.
   at::Tensor loss(const at::Tensor& tokens, const at::Tensor& targets) const;
 
-  // The same, and adds the gradient of scale · loss to every Parameter::grad.
-  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale);
+  // The same, and adds the gradient of scale · loss to every Parameter::grad. The tokens are those
+  // of the samples from `first_sample` on, which decides the draws of stochastic guidance.
+  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale,
+                           i64 first_sample = 0);
 
  private:
   struct Block {
     const BlockSpec* spec;
     Norm norm_1, norm_2;
-    Linear qkv, out, up, down;
+    GuidedLinear qkv, out, up, down;
     const RopeTables* rope;
   };
   // The residual stream (f32) and what is still to be added to it (compute dtype or undefined): the
@@ -51,6 +54,7 @@ class Model {
   const Plan& plan_;
   Parameters& parameters_;
   bool recompute_;
+  Guidance* guidance_;
   std::map<i64, Block> blocks_;            // by layer
   std::map<std::string, Linear> entries_;  // of paths, by name
   std::map<i64, RopeTables> rope_;         // by d_head

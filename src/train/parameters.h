@@ -22,7 +22,9 @@ struct Parameter {
 class Parameters {
  public:
   // Zero-filled; see init.h.
-  Parameters(const Plan& plan, at::Device device, Precision precision);
+  Parameters(const std::vector<TensorInfo>& tensors, at::Device device, Precision precision);
+  Parameters(const Plan& plan, at::Device device, Precision precision)
+      : Parameters(tensor_list(plan), device, precision) {}
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
 
@@ -30,6 +32,7 @@ class Parameters {
   Parameter* find(const std::string& name);
   Parameter& get(const std::string& name);
   std::vector<Parameter>& list() { return list_; }
+  const std::vector<Parameter>& list() const { return list_; }
 
   // Call after the masters changed: brings the compute copies up to date.
   void refresh_compute();

@@ -34,6 +34,7 @@ constexpr Rule kRules[] = {
     {"data.micro_batch", Change::kFree},  // the same samples, summed in another order
     {"precision", Change::kSaid},
     {"steps", Change::kSaid},
+    {"flops", Change::kSaid},
     {"tokens", Change::kSaid},
     {"optimizer.lr", Change::kSaid},
     {"optimizer.betas", Change::kSaid},
@@ -79,6 +80,14 @@ std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec&
     return found == side.end() ? std::string("nothing") : found->second;
   };
   std::vector<std::string> said;
+  const i64 guided = phases_of(stored).guided, guided_now = phases_of(run).guided;
+  if (stored.self_guided.mode == run.self_guided.mode && guided != guided_now) {
+    fail(
+        "[run] {} was trained with {} guided steps, and the run file has {}, since the number of "
+        "steps "
+        "is another; set self_guided.share so that they are the same, or start another run",
+        folder, guided, guided_now);
+  }
   for (const std::string& key : keys) {
     const std::string was = value_in(before, key), is = value_in(now, key);
     if (was == is) continue;

@@ -14,7 +14,7 @@ std::span<const std::string_view> names_of(RunDevice) {
   return names;
 }
 std::span<const std::string_view> names_of(OptimizerKind) {
-  static constexpr std::array<std::string_view, 1> names = {"adamw"};
+  static constexpr std::array<std::string_view, 2> names = {"adamw", "spectron"};
   return names;
 }
 std::span<const std::string_view> names_of(Decay) {
@@ -27,6 +27,26 @@ std::span<const std::string_view> names_of(ScheduleKind) {
 }
 std::span<const std::string_view> names_of(Precision) {
   static constexpr std::array<std::string_view, 2> names = {"bf16", "f32"};
+  return names;
+}
+std::span<const std::string_view> names_of(InitKind) {
+  static constexpr std::array<std::string_view, 3> names = {"paper", "spectral", "orthogonal"};
+  return names;
+}
+std::span<const std::string_view> names_of(FactorRate) {
+  static constexpr std::array<std::string_view, 2> names = {"uniform", "structure_aware"};
+  return names;
+}
+std::span<const std::string_view> names_of(FactorDecay) {
+  static constexpr std::array<std::string_view, 2> names = {"plain", "frobenius"};
+  return names;
+}
+std::span<const std::string_view> names_of(GuideSchedule) {
+  static constexpr std::array<std::string_view, 2> names = {"cosine", "linear"};
+  return names;
+}
+std::span<const std::string_view> names_of(GuideHandoff) {
+  static constexpr std::array<std::string_view, 2> names = {"keep", "reproject"};
   return names;
 }
 
@@ -45,6 +65,9 @@ void OptimizerSpec::visit_fields(FieldVisitor& v) {
   v.field("weight_decay", weight_decay, "");
   v.field("decay", decay, "what decays: embeddings and linears, or every parameter");
   v.field("clip", clip, "largest norm of the whole gradient; 0: none");
+  v.field("factor_lr", factor_lr, "rates of factors: all lr, or by the shape of their blocks");
+  v.field("factor_decay", factor_decay, "of factors: each one, or the product they stand for");
+  v.field("spectron_lr", spectron_lr, "spectron: largest spectral norm of a product's change");
 }
 
 void ScheduleSpec::visit_fields(FieldVisitor& v) {
@@ -52,6 +75,19 @@ void ScheduleSpec::visit_fields(FieldVisitor& v) {
   v.field("warmup", warmup, "share of the steps, or steps where 1 or more");
   v.field("min_lr", min_lr, "last learning rate as a share of the peak");
   v.field("cooldown", cooldown, "wsd: share of the steps, or steps, of the final decay");
+}
+
+void SelfGuidedSpec::visit_fields(FieldVisitor& v) {
+  v.field("mode", mode,
+          "a dense path beside structured linears at first: off; fixed_steps; or "
+          "fixed_flops, which goes on until as much is spent as on the dense model");
+  v.field("share", share, "of the steps that are guided; 0: half, or what fixed_flops asks for");
+  v.field("schedule", schedule, "of alpha, the weight of the dense path");
+  v.field("stochastic", stochastic,
+          "when the dense path is computed: always; or with probability "
+          "alpha, mixed (paper) or in place of the factors (unbiased)");
+  v.field("alpha_end", alpha_end, "alpha at the end of the guided steps");
+  v.field("handoff", handoff, "at that end: keep the factors, or reproject the mixture onto them");
 }
 
 void GuardSpec::visit_fields(FieldVisitor& v) {
@@ -63,6 +99,10 @@ void RunSpec::visit_fields(FieldVisitor& v) {
   v.field("seed", seed, "");
   v.field("steps", steps, "updates");
   v.field("tokens", tokens, "in place of steps where not 0");
+  v.field("flops", flops, "in place of steps where not 0: what training costs, guidance included");
+  v.field("init", init,
+          "of factors: the paper's; spectral: nearest to a normal matrix; or "
+          "orthogonal, dense feed-forward layers too");
   v.field("device", device, "");
   v.field("precision", precision, "of the matrix products; masters are f32");
   v.field("threads", threads, "0: what affinity and cgroup allow");
@@ -82,7 +122,58 @@ void RunSpec::visit_fields(FieldVisitor& v) {
   v.section("data", data, "");
   v.section("optimizer", optimizer, "");
   v.section("schedule", schedule, "");
+  v.section("self_guided", self_guided, "");
   v.section("guard", guard, "");
+}
+
+namespace {
+
+double mean_alpha(const SelfGuidedSpec& guided) { return (1 + guided.alpha_end) / 2; }
+
+// G as a share of the steps.
+double guided_share(const RunSpec& run, const Plan& plan) {
+  const SelfGuidedSpec& guided = run.self_guided;
+  if (guided.mode == GuideMode::kOff) return 0;
+  if (guide_weights(plan) == 0) {
+    fail(
+        "[run] self_guided.mode is set, and every linear of the model is dense; set "
+        "model.ffn_linear.kind, or self_guided.mode = \"off\"");
+  }
+  if (guided.share > 0) return guided.share;
+  if (guided.mode == GuideMode::kFixedSteps) return 0.5;
+  const double share = matching_guide_share(plan, guided.stochastic, mean_alpha(guided));
+  if (!(share > 0 && share <= 1)) {
+    fail(
+        "[run] self_guided: as much as the dense model costs is reached with {:.3g} guided steps a "
+        "step, expected 0 … 1: more than the run has; set self_guided.share",
+        share);
+  }
+  return share;
+}
+
+// The most steps whose training costs no more than run.flops.
+i64 steps_for_flops(const RunSpec& run) {
+  const Plan plan = make_plan(run.model);
+  const double share = guided_share(run, plan);
+  const double own = forward_flops_per_token(plan, run.model.context_length);
+  const double longer = run.self_guided.mode == GuideMode::kFixedFlops ? 1 + share : 1;
+  const double guide =
+      share * guide_flops_per_token(plan, run.self_guided.stochastic, mean_alpha(run.self_guided));
+  const double a_step = 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
+  const double steps = std::floor(run.flops / a_step * (1 + 1e-12));
+  if (steps < 1) fail("[run] flops is {:.3g}, and one update costs {:.3g}", run.flops, a_step);
+  return static_cast<i64>(std::min(steps, 9e15));
+}
+
+}  // namespace
+
+Phases phases_of(const RunSpec& run) {
+  Phases phases{.steps = run.steps, .guided = 0, .total = run.steps};
+  if (run.self_guided.mode == GuideMode::kOff) return phases;
+  const double share = guided_share(run, make_plan(run.model));
+  phases.guided = static_cast<i64>(share * static_cast<double>(run.steps));
+  if (run.self_guided.mode == GuideMode::kFixedFlops) phases.total += phases.guided;
+  return phases;
 }
 
 void RunSpec::validate() {
@@ -103,7 +194,18 @@ void RunSpec::validate() {
          data.global_batch);
   }
   at_least("tokens", tokens, 0);
+  between("flops", flops, 0, 1e30);
+  between("self_guided.share", self_guided.share, 0, 1);
+  between("self_guided.alpha_end", self_guided.alpha_end, 0, 0.999);
+  if (self_guided.handoff == GuideHandoff::kReproject && self_guided.alpha_end == 0) {
+    fail(
+        "[run] self_guided.handoff = \"reproject\" changes nothing while self_guided.alpha_end is "
+        "0; "
+        "set it to what is left of the dense path at the end, 0.2 say");
+  }
+  if (tokens > 0 && flops > 0) fail("[run] both tokens and flops are given; expected one of them");
   if (tokens > 0) steps = tokens / batch_tokens();
+  if (flops > 0) steps = steps_for_flops(*this);
   at_least("steps", steps, 1);
   at_least("threads", threads, 0);
   at_least("checkpoint_every", checkpoint_every, 0);
@@ -118,6 +220,7 @@ void RunSpec::validate() {
   between("optimizer.eps", optimizer.eps, 0, 1);
   between("optimizer.weight_decay", optimizer.weight_decay, 0, 100);
   between("optimizer.clip", optimizer.clip, 0, 1e9);
+  between("optimizer.spectron_lr", optimizer.spectron_lr, 0, 1);
   if (optimizer.betas.size() != 2) fail("[run] optimizer.betas has not two numbers");
   for (double beta : optimizer.betas) between("optimizer.betas", beta, 0, 0.9999999);
   between("schedule.warmup", schedule.warmup, 0, 1e12);

@@ -2,20 +2,31 @@
 // --print-config` shows them.
 #pragma once
 
+#include "core/account.h"
 #include "core/model_spec.h"
 
 namespace lathe::train {
 
 enum class RunDevice { kCpu, kCuda };
-enum class OptimizerKind { kAdamw };
+enum class OptimizerKind { kAdamw, kSpectron };
 enum class Decay { kMatrices, kAll };
 enum class ScheduleKind { kCosine, kLinear, kWsd };
 enum class Precision { kBf16, kF32 };
+enum class InitKind { kPaper, kSpectral, kOrthogonal };
+enum class FactorRate { kUniform, kStructureAware };
+enum class FactorDecay { kPlain, kFrobenius };
+enum class GuideSchedule { kCosine, kLinear };
+enum class GuideHandoff { kKeep, kReproject };
 std::span<const std::string_view> names_of(RunDevice);
 std::span<const std::string_view> names_of(OptimizerKind);
 std::span<const std::string_view> names_of(Decay);
 std::span<const std::string_view> names_of(ScheduleKind);
 std::span<const std::string_view> names_of(Precision);
+std::span<const std::string_view> names_of(InitKind);
+std::span<const std::string_view> names_of(FactorRate);
+std::span<const std::string_view> names_of(FactorDecay);
+std::span<const std::string_view> names_of(GuideSchedule);
+std::span<const std::string_view> names_of(GuideHandoff);
 
 struct DataSpec {
   std::vector<std::string> path;  // prepared folders
@@ -33,6 +44,9 @@ struct OptimizerSpec {
   double weight_decay = 0.1;
   Decay decay = Decay::kMatrices;
   double clip = 1.0;
+  FactorRate factor_lr = FactorRate::kUniform;
+  FactorDecay factor_decay = FactorDecay::kPlain;
+  double spectron_lr = 0.05;
   void visit_fields(FieldVisitor& v);
 };
 
@@ -41,6 +55,17 @@ struct ScheduleSpec {
   double warmup = 0.05;
   double min_lr = 0.1;
   double cooldown = 0.2;
+  void visit_fields(FieldVisitor& v);
+};
+
+// Self-guided training; see train/guidance.h.
+struct SelfGuidedSpec {
+  GuideMode mode = GuideMode::kOff;
+  double share = 0;
+  GuideSchedule schedule = GuideSchedule::kCosine;
+  GuideDraw stochastic = GuideDraw::kPaper;
+  double alpha_end = 0;
+  GuideHandoff handoff = GuideHandoff::kKeep;
   void visit_fields(FieldVisitor& v);
 };
 
@@ -54,6 +79,8 @@ struct RunSpec {
   i64 seed = 1;
   i64 steps = 200;
   i64 tokens = 0;
+  double flops = 0;
+  InitKind init = InitKind::kPaper;
   RunDevice device = RunDevice::kCpu;
   Precision precision = Precision::kBf16;
   i64 threads = 0;
@@ -71,13 +98,27 @@ struct RunSpec {
   DataSpec data;
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
+  SelfGuidedSpec self_guided;
   GuardSpec guard;
 
   void visit_fields(FieldVisitor& v);
-  // Error unless every number is in range; steps are set from tokens where tokens is given.
+  // Error unless every number is in range; steps are set from tokens or flops where these are
+  // given.
   void validate();
   i64 batch_tokens() const { return data.global_batch * model.context_length; }
 };
+
+// The phases of a run, by update: guided while step < guided; from `steps` on, which only
+// fixed_flops goes past, the first batches come again.
+struct Phases {
+  i64 steps = 0;   // updates on new batches
+  i64 guided = 0;  // G
+  i64 total = 0;   // steps, plus G for fixed_flops: what the schedules span
+  // The batch of an update, as a number in the data order.
+  i64 batch_of(i64 step) const { return step < steps ? step : step - steps; }
+};
+// Pure; `run` is validated.
+Phases phases_of(const RunSpec& run);
 
 // A run file (.toml or .json), --set overrides on top, [model] resolved. An empty path stands for
 // an empty file: the defaults.

@@ -56,9 +56,9 @@ class Trainer {
         directory_((check_fresh(run, resume), run.out)),
         device_(open_device(run.device, run.threads)),
         plan_(make_plan(run.model)),
+        phases_(phases_of(run)),
         data_(open_data(run)),
         parameters_(plan_, device_, run.precision),
-        model_(plan_, parameters_, run.recompute),
         optimizer_(run.optimizer, parameters_),
         progress_(run.log_every, stderr) {
     start(resume);
@@ -68,9 +68,10 @@ class Trainer {
     const StopSignals signals;
     peak_flops_ = measured_peak_flops(device_, parameters_.compute_dtype);
     say_start();
-    while (state_.step < run_.steps) {
+    while (state_.step < phases_.total) {
       train_step();
-      const bool last = state_.step == run_.steps;
+      if (guide_ && state_.step == phases_.guided) end_guidance();
+      const bool last = state_.step == phases_.total;
       if (last || due(run_.eval_every)) evaluate();
       if (run_.sample_tokens > 0 && due(run_.sample_every)) sample();
       if (last || g_stop_signal || due(run_.checkpoint_every)) save();
@@ -109,21 +110,48 @@ class Trainer {
       for (const std::string& change : changes_on_resume(stored, run_, folder)) {
         progress_.say(change);
       }
-      state_ = load_checkpoint(folder, parameters_, optimizer_);
+      state_ = load_trainer_state(folder);
       if (state_.data != data_.fingerprint) {
         fail("[run] {} was trained on other data ({}) than data.path holds now ({})", folder,
              state_.data, data_.fingerprint);
       }
+      if (state_.step < phases_.guided) begin_guidance();
+      const std::optional<TrainedSet> guide = guide_set();
+      load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
     } else {
       if (run_.init_from.empty()) {
-        initialise(parameters_, static_cast<uint64_t>(run_.seed));
+        initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
         load_weights(model_directory(run_.init_from) + "/model.safetensors", parameters_);
       }
+      if (phases_.guided > 0) {
+        begin_guidance();
+        guide_->guidance.start_from_product(parameters_);
+      }
       state_.data = data_.fingerprint;
     }
+    model_.emplace(plan_, parameters_, run_.recompute, guide_ ? &guide_->guidance : nullptr);
     write_file_atomically(directory_.file("run.toml"), print_toml(run_));
     metrics_.emplace(directory_.file("metrics.jsonl"), state_.step);
+  }
+
+  void begin_guidance() { guide_.emplace(plan_, run_, phases_.guided, device_); }
+
+  // The dense matrices and their optimizer state go; the structured model is on its own.
+  void end_guidance() {
+    if (run_.self_guided.handoff == GuideHandoff::kReproject) {
+      guide_->guidance.reproject(parameters_,
+                                 [&](const Parameter& factor) { optimizer_.forget_basis(factor); });
+    }
+    model_.emplace(plan_, parameters_, run_.recompute);
+    guide_.reset();
+    progress_.say(format("step {}: the guided phase is over", state_.step));
+  }
+
+  TrainedSet model_set() { return {parameters_, optimizer_}; }
+  std::optional<TrainedSet> guide_set() {
+    if (!guide_) return std::nullopt;
+    return TrainedSet{guide_->guidance.parameters, guide_->optimizer};
   }
 
   void say_start() {
@@ -133,24 +161,36 @@ class Trainer {
                "threads, "
                "peak {:.0f} GFLOP/s",
                count.total, forward_flops_per_token(plan_, run_.model.context_length) / 1e6,
-               state_.step, run_.steps, run_.batch_tokens(),
+               state_.step, phases_.total, run_.batch_tokens(),
                names_of(run_.precision)[static_cast<size_t>(run_.precision)], at::get_num_threads(),
                peak_flops_ / 1e9));
+    if (phases_.guided == 0) return;
+    std::string line = format("self-guided for {} steps, {} dense weights beside the factors",
+                              phases_.guided, guide_weights(plan_));
+    if (phases_.total > phases_.steps) {
+      line += format("; the first {} batches come again at the end", phases_.guided);
+    }
+    progress_.say(line);
   }
 
-  // Summed loss of the update's batch; gradients of its mean are in parameters_.
-  at::Tensor accumulate_gradients() {
+  // Summed loss of the update's batch; gradients of its mean are in parameters_ and the guide's.
+  // Adds what it costs to `flops`.
+  at::Tensor accumulate_gradients(double& flops) {
     const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
     const double scale = 1.0 / static_cast<double>(run_.batch_tokens());
+    const i64 first = phases_.batch_of(state_.step) * run_.data.global_batch;
+    const double own_flops = forward_flops_per_token(plan_, T);
     at::Tensor loss;
     std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
     for (i64 done = 0; done < run_.data.global_batch; done += micro) {
-      data_.train->read_batch(static_cast<uint64_t>(state_.next_sample + done), micro, ids);
+      data_.train->read_batch(static_cast<uint64_t>(first + done), micro, ids);
+      const double extra = guide_ ? guide_->guidance.extra_flops_per_token(first + done) : 0;
+      flops += 3 * (own_flops + extra) * static_cast<double>(micro * T);
       const at::Tensor all =
           at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong))
               .to(device_);
-      const at::Tensor sum = model_.loss_and_grad(all.narrow(1, 0, T).contiguous(),
-                                                  all.narrow(1, 1, T).contiguous(), scale);
+      const at::Tensor sum = model_->loss_and_grad(
+          all.narrow(1, 0, T).contiguous(), all.narrow(1, 1, T).contiguous(), scale, first + done);
       loss = loss.defined() ? loss + sum : sum;
     }
     return loss;
@@ -158,29 +198,35 @@ class Trainer {
 
   void train_step() {
     const auto start = Clock::now();
-    parameters_.zero_grad();
-    const double lr = learning_rate(run_.schedule, run_.optimizer.lr, state_.step, run_.steps);
-    const at::Tensor loss = accumulate_gradients();
-    // Not finite if either is: the optimizer then leaves the weights alone.
-    const at::Tensor norm = optimizer_.grad_norm() + (loss - loss);
-    optimizer_.step(lr, norm);
-
     StepMetrics m;
+    std::vector<Parameters*> sets = {&parameters_};
+    if (guide_) {
+      guide_->guidance.set_step(state_.step);
+      m.alpha = guide_->guidance.alpha();
+      sets.push_back(&guide_->guidance.parameters);
+    }
+    for (Parameters* set : sets) set->zero_grad();
+    const double lr = learning_rate(run_.schedule, run_.optimizer.lr, state_.step, phases_.total);
+    double flops = 0;
+    const at::Tensor loss = accumulate_gradients(flops);
+    // Not finite if either is: the optimizers then leave the weights alone.
+    const at::Tensor norm = gradient_norm(sets) + (loss - loss);
+    optimizer_.step(lr, norm);
+    if (guide_) guide_->optimizer.step(lr, norm);
+
     m.loss = loss.item<double>() / static_cast<double>(run_.batch_tokens());
     m.grad_norm = norm.item<double>();
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     const double tokens = static_cast<double>(run_.batch_tokens());
-    const double flops = 3 * forward_flops_per_token(plan_, run_.model.context_length) * tokens;
     m.skipped = !std::isfinite(m.grad_norm);
     state_.step += 1;
-    state_.next_sample += run_.data.global_batch;
     state_.tokens += run_.batch_tokens();
     state_.flops += flops;
     state_.seconds += seconds;
     state_.skipped += m.skipped;
     state_.skipped_in_row = m.skipped ? state_.skipped_in_row + 1 : 0;
     m.step = state_.step;
-    m.steps = run_.steps;
+    m.steps = phases_.total;
     m.tokens = state_.tokens;
     m.lr = lr;
     m.tokens_per_s = tokens / seconds;
@@ -203,7 +249,7 @@ class Trainer {
 
   void evaluate() {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
-    const Validation v = validate_model(model_, plan_, data_.validation, run_.eval_tokens,
+    const Validation v = validate_model(*model_, plan_, data_.validation, run_.eval_tokens,
                                         run_.data.micro_batch, device_);
     state_.last_eval_step = state_.step;
     state_.last_val_loss = v.loss;
@@ -214,7 +260,7 @@ class Trainer {
 
   void sample() {
     const std::string text =
-        sample_text(model_, plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
+        sample_text(*model_, plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
                     static_cast<uint64_t>(run_.seed), device_);
     progress_.say(format("step {}: sample: {}", state_.step, text));
   }
@@ -230,7 +276,8 @@ class Trainer {
     }
     directory_.publish(state_.step, [&](const std::string& folder) {
       save_model(folder, run_.model, parameters_, *data_.tokenizer);
-      save_trainer(folder, state_, parameters_, optimizer_);
+      const std::optional<TrainedSet> guide = guide_set();
+      save_trainer(folder, state_, model_set(), guide ? &*guide : nullptr);
       write_file_atomically(folder + "/run.toml", print_toml(run_));
     });
     directory_.prune(run_.keep_checkpoints, state_.best_step);
@@ -240,10 +287,21 @@ class Trainer {
   RunDirectory directory_;
   at::Device device_;
   Plan plan_;
+  Phases phases_;
   RunData data_;
   Parameters parameters_;
-  Model model_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
+  // There while state_.step < phases_.guided.
+  struct Guide {
+    Guide(const Plan& plan, const RunSpec& run, i64 guided, at::Device device)
+        : guidance(plan, run.self_guided, guided, static_cast<uint64_t>(run.seed), device,
+                   run.precision),
+          optimizer(run.optimizer, guidance.parameters) {}
+    Guidance guidance;
+    Optimizer optimizer;
+  };
+  std::optional<Guide> guide_;
+  std::optional<Model> model_;
   Progress progress_;
   TrainerState state_;
   std::optional<MetricsFile> metrics_;

@@ -81,10 +81,16 @@ TEST_CASE("account: training is three times forward, plus the guide's share") {
   CHECK(count.flops == doctest::Approx(3 * 64 * (15 * forward + 0.5 * 7 * 2 * 48)).epsilon(1e-12));
 
   training.guide = GuideMode::kFixedFlops;
-  training.stochastic = false;
+  training.draw = GuideDraw::kAlways;
   count = count_training(plan, training);
   CHECK(count.steps == 15 + 7);
   CHECK(count.flops == doctest::Approx(3 * 64 * (22 * forward + 7 * 2 * 48)).epsilon(1e-12));
+
+  // Half of the passes dense in place of structured: 48 for 30 weights.
+  training.draw = GuideDraw::kUnbiased;
+  count = count_training(plan, training);
+  CHECK(count.flops ==
+        doctest::Approx(3 * 64 * (22 * forward + 7 * 0.5 * 2 * (48 - 30))).epsilon(1e-12));
 }
 
 TEST_CASE("account: the guide's share that matches the dense twin is what the paper set by hand") {
@@ -101,7 +107,7 @@ TEST_CASE("account: the guide's share that matches the dense twin is what the pa
   };
   for (const auto& c : cases) {
     CAPTURE(c.preset);
-    const double share = matching_guide_share(preset_plan(c.preset), true);
+    const double share = matching_guide_share(preset_plan(c.preset), GuideDraw::kPaper);
     CHECK(std::abs(share - c.solved) < 0.6e-4);
     CHECK(std::abs(share - c.published) < 0.008);
   }
@@ -109,7 +115,7 @@ TEST_CASE("account: the guide's share that matches the dense twin is what the pa
   const char* sizes[] = {"s", "m", "l", "xl"};
   for (int i = 0; i < 4; ++i) {
     const Plan plan = preset_plan(std::string("gpt2-") + sizes[i] + "-lowrank32");
-    CHECK(std::abs(matching_guide_share(plan, false) - always[i]) < 0.6e-3);
+    CHECK(std::abs(matching_guide_share(plan, GuideDraw::kAlways) - always[i]) < 0.6e-3);
   }
 }
 
@@ -130,14 +136,14 @@ TEST_CASE("account: wide-structured models are matched to the dense GPT-2 of the
 
 TEST_CASE("account: training with the matching share spends what the dense twin spends") {
   for (const char* preset : {"gpt2-s-lowrank32", "gpt2-xl-blockdense32", "gpt2-l-blockshuffle63"}) {
-    for (const bool stochastic : {true, false}) {
+    for (const GuideDraw draw : {GuideDraw::kAlways, GuideDraw::kPaper, GuideDraw::kUnbiased}) {
       CAPTURE(preset);
       const Plan plan = preset_plan(preset);
       TrainPlan training{.tokens = preset_tokens(preset), .batch_tokens = kPaperBatchTokens};
       const double dense = count_training(make_plan(dense_twin(plan.spec)), training).flops;
       training.guide = GuideMode::kFixedFlops;
-      training.stochastic = stochastic;
-      training.guide_share = matching_guide_share(plan, stochastic);
+      training.draw = draw;
+      training.guide_share = matching_guide_share(plan, draw);
       CHECK(count_training(plan, training).flops / dense == doctest::Approx(1).epsilon(5e-4));
     }
   }

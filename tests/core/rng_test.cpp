@@ -31,7 +31,7 @@ TEST_CASE("rng: Philox4x32-10 gives the published known answers") {
 TEST_CASE("rng: seeds, uses, streams and indices past 2^32 are all different streams") {
   std::set<uint64_t> seen;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32}) {
-    for (const RandomUse use : {RandomUse::kInit, RandomUse::kGuide}) {
+    for (const RandomUse use : {RandomUse::kInit, RandomUse::kGuideDraw}) {
       for (const uint32_t stream : {0u, 1u}) {
         const Random random(seed, use, stream);
         for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32}) {

@@ -33,7 +33,7 @@ TEST_CASE("cast_to_bf16: rounds as Bf16 does, in any range and alignment") {
   }
 }
 
-TEST_CASE("add_bf16: adds exactly as f32 does, in any range and alignment") {
+TEST_CASE("add_bf16: adds scaled values exactly as f32 does, in any range and alignment") {
   const TrainKernels* kernels = kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(4);
@@ -45,10 +45,12 @@ TEST_CASE("add_bf16: adds exactly as f32 does, in any range and alignment") {
       fill_normal(y, rng);
       for (int64_t i = 0; i < n; ++i) before[i] = y[i];
       const int64_t begin = n / 5, end = n - n / 7;
-      kernels->add_bf16(x.data(), y.data(), begin, end);
+      const float scale = shift == 7 ? 0.3f : 1.0f;
+      kernels->add_bf16(x.data(), scale, y.data(), begin, end);
       for (int64_t i = 0; i < n; ++i) {
         const bool inside = i >= begin && i < end;
-        REQUIRE(y[i] == (inside ? before[i] + static_cast<float>(x[i]) : before[i]));
+        const float want = std::fma(scale, static_cast<float>(x[i]), before[i]);
+        REQUIRE(y[i] == (inside ? want : before[i]));
       }
     }
   }

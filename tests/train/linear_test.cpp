@@ -5,87 +5,20 @@
 
 #include <cmath>
 
-#include "core/rng.h"
-#include "train/init.h"
+#include "one_block.h"
 #include "train/projection.h"
 
 using namespace lathe;
 using namespace lathe::train;
 
-namespace {
-
-// A plan of one block whose ffn.up is `option` from `in` to `out`, and ffn.down back.
-Plan plan_with(const LinearOption& option, i64 in, i64 out) {
-  ModelSpec spec;
-  spec.vocab_size = 11;
-  spec.context_length = 4;
-  spec.d_model = in;
-  spec.d_ff = out;
-  spec.n_layers = 1;
-  spec.n_heads = spec.n_kv_heads = 1;
-  spec.d_head = 4;
-  spec.dense_ffn_layers = {};
-  spec.ffn_linear = option;
-  return make_plan(spec);
-}
-
-struct Fixture {
-  Fixture(const LinearOption& option, i64 in, i64 out, Precision precision = Precision::kF32)
-      : plan(plan_with(option, in, out)), parameters(plan, at::kCPU, precision) {
-    uint32_t stream = 0;
-    for (Parameter& p : parameters.list()) {
-      p.value.copy_(normal_tensor(p.info.shape, 0.5, 7, stream++));
-    }
-    parameters.refresh_compute();
-  }
-  const BlockSpec& block() const { return std::get<BlocksStage>(plan.stages[1]).blocks[0]; }
-  Linear linear(const LinearSpec& spec, const char* name) {
-    return Linear(spec, tensor_name(block().name, name), parameters);
-  }
-  Plan plan;
-  Parameters parameters;
-};
-
-// The dense matrix of a linear whose factors are in `parameters`, by core's independent sum.
-at::Tensor merged(Parameters& parameters, const LinearSpec& spec, const std::string& part) {
-  std::vector<at::Tensor> held;
-  std::vector<std::span<const float>> views;
-  for (const Factor& factor : factors(spec)) {
-    held.push_back(parameters.get(tensor_name(part, factor.name)).value.contiguous());
-    views.emplace_back(held.back().data_ptr<float>(), held.back().numel());
-  }
-  at::Tensor dense = at::empty({spec.out, spec.in}, at::kFloat);
-  merge_to_dense(spec, views, {dense.data_ptr<float>(), static_cast<size_t>(dense.numel())});
-  return dense;
-}
-
-struct Shape {
-  LinearOption option;
-  i64 in, out;
-};
-// in < out and, by ffn.down, in > out; in == out; blocks that do not divide the inner blocks'
-// width.
-const std::vector<Shape> kShapes = {
-    {{LinearKind::kDense, 0, 0}, 12, 20},        {{LinearKind::kLowRank, 5, 0}, 12, 20},
-    {{LinearKind::kLowRank, 12, 0}, 12, 12},     {{LinearKind::kBlockDense, 6, 3}, 12, 24},
-    {{LinearKind::kBlockDense, 8, 2}, 16, 16},   {{LinearKind::kBlockShuffle, 0, 2}, 12, 20},
-    {{LinearKind::kBlockShuffle, 0, 4}, 16, 32}, {{LinearKind::kBlockShuffle, 0, 3}, 15, 24},
-    {{LinearKind::kBlockShuffle, 0, 4}, 24, 24}};
-
-double relative(const at::Tensor& a, const at::Tensor& b) {
-  return ((a - b).norm() / (b.norm() + 1e-30)).item<double>();
-}
-
-}  // namespace
-
 TEST_CASE("every linear kind: forward equals its merged dense matrix") {
-  for (const Shape& shape : kShapes) {
-    Fixture f(shape.option, shape.in, shape.out);
+  for (const LinearShape& shape : kLinearShapes) {
+    OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
          {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
       CAPTURE(describe_linear(spec));
       const at::Tensor x = normal_tensor({7, spec.in}, 1, 3, 1);
-      const std::string part = tensor_name(f.block().name, name);
+      const std::string part = f.part(name);
       const at::Tensor expected = at::mm(x, merged(f.parameters, spec, part).t()) +
                                   f.parameters.get(tensor_name(part, "bias")).value;
       at::NoGradGuard no_grad;
@@ -95,8 +28,8 @@ TEST_CASE("every linear kind: forward equals its merged dense matrix") {
 }
 
 TEST_CASE("every linear kind: gradients equal central differences") {
-  for (const Shape& shape : kShapes) {
-    Fixture f(shape.option, shape.in, shape.out);
+  for (const LinearShape& shape : kLinearShapes) {
+    OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
          {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
       CAPTURE(describe_linear(spec));
@@ -109,37 +42,22 @@ TEST_CASE("every linear kind: gradients equal central differences") {
       const auto loss = [&] {
         return (linear.forward(x.detach()).to(at::kDouble) * weights).sum().item<double>();
       };
-      // The loss is linear in each single number, so a wide difference is exact but for rounding.
-      const auto check = [&](at::Tensor value, const at::Tensor& grad) {
-        const at::Tensor flat = value.view({-1}), flat_grad = grad.contiguous().view({-1});
-        const double size = grad.abs().max().item<double>();
-        const i64 stride = std::max<i64>(1, flat.numel() / 40);
-        for (i64 i = 0; i < flat.numel(); i += stride) {
-          const double before = flat[i].item<double>();
-          flat[i] = before + 0.5;
-          const double high = loss();
-          flat[i] = before - 0.5;
-          const double low = loss();
-          flat[i] = before;
-          CHECK(std::abs(high - low - flat_grad[i].item<double>()) < 1e-4 * size);
-        }
-      };
-      const std::string part = tensor_name(f.block().name, name);
+      const std::string part = f.part(name);
       for (const Factor& factor : factors(spec)) {
         Parameter& p = f.parameters.get(tensor_name(part, factor.name));
-        check(p.value, p.grad);
+        CHECK(gradient_error(p.value, p.grad, loss) < 1e-4);
       }
-      check(f.parameters.get(tensor_name(part, "bias")).value,
-            f.parameters.get(tensor_name(part, "bias")).grad);
-      check(x.detach(), x.grad());
+      const Parameter& bias = f.parameters.get(tensor_name(part, "bias"));
+      CHECK(gradient_error(bias.value, bias.grad, loss) < 1e-4);
+      CHECK(gradient_error(x.detach(), x.grad(), loss) < 1e-4);
     }
   }
 }
 
 TEST_CASE("bf16: forward stays within rounding of f32") {
-  for (const Shape& shape : kShapes) {
-    Fixture exact(shape.option, shape.in, shape.out);
-    Fixture rounded(shape.option, shape.in, shape.out, Precision::kBf16);
+  for (const LinearShape& shape : kLinearShapes) {
+    OneBlock exact(shape.option, shape.in, shape.out);
+    OneBlock rounded(shape.option, shape.in, shape.out, Precision::kBf16);
     const LinearSpec& spec = exact.block().up;
     CAPTURE(describe_linear(spec));
     const at::Tensor x = normal_tensor({7, spec.in}, 1, 3, 1);
@@ -152,12 +70,12 @@ TEST_CASE("bf16: forward stays within rounding of f32") {
 }
 
 TEST_CASE("projection of a representable matrix is exact, for every kind and shape") {
-  for (const Shape& shape : kShapes) {
-    Fixture f(shape.option, shape.in, shape.out);
+  for (const LinearShape& shape : kLinearShapes) {
+    OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
          {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
       CAPTURE(describe_linear(spec));
-      const std::string part = tensor_name(f.block().name, name);
+      const std::string part = f.part(name);
       const at::Tensor dense = merged(f.parameters, spec, part);
       const auto projected = project_to(spec, dense);
       const auto list = factors(spec);
@@ -170,7 +88,7 @@ TEST_CASE("projection of a representable matrix is exact, for every kind and sha
 }
 
 TEST_CASE("projection onto low_rank keeps exactly the largest singular values") {
-  Fixture f({LinearKind::kLowRank, 5, 0}, 12, 20);
+  OneBlock f({LinearKind::kLowRank, 5, 0}, 12, 20);
   const LinearSpec& spec = f.block().up;
   const at::Tensor dense = normal_tensor({20, 12}, 1, 9, 0);
   const auto projected = project_to(spec, dense);
@@ -183,11 +101,11 @@ TEST_CASE("projection onto low_rank keeps exactly the largest singular values") 
 }
 
 TEST_CASE("projection is a best one: no step along any factor brings it nearer") {
-  for (const Shape& shape : kShapes) {
+  for (const LinearShape& shape : kLinearShapes) {
     if (shape.option.kind == LinearKind::kDense) continue;
-    Fixture f(shape.option, shape.in, shape.out);
+    OneBlock f(shape.option, shape.in, shape.out);
     const LinearSpec& spec = f.block().down;
-    const std::string part = tensor_name(f.block().name, kDown);
+    const std::string part = f.part(kDown);
     CAPTURE(describe_linear(spec));
     const at::Tensor dense = normal_tensor({spec.out, spec.in}, 1, 9, 0);
     const auto projected = project_to(spec, dense);

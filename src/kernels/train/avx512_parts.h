@@ -23,7 +23,7 @@ void swiglu(const Bf16* x, Bf16* y, int64_t F, int64_t begin, int64_t end);
 void swiglu_backward(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t F, int64_t begin,
                      int64_t end);
 void cast_to_bf16(const float* x, Bf16* y, int64_t begin, int64_t end);
-void add_bf16(const Bf16* x, float* y, int64_t begin, int64_t end);
+void add_bf16(const Bf16* x, float scale, float* y, int64_t begin, int64_t end);
 void add_column_sums(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
 
 }  // namespace lathe::avx512

@@ -165,10 +165,11 @@ void cast_to_bf16(const float* x, Bf16* y, int64_t begin, int64_t end) {
   }
 }
 
-void add_bf16(const Bf16* x, float* y, int64_t begin, int64_t end) {
+void add_bf16(const Bf16* x, float scale, float* y, int64_t begin, int64_t end) {
+  const __m512 factor = _mm512_set1_ps(scale);
   for (int64_t i = begin; i < end; i += 16) {
     const int64_t n = end - i;
-    store_f32(y + i, _mm512_add_ps(load_f32(y + i, n), load_bf16(bits(x) + i, n)), n);
+    store_f32(y + i, _mm512_fmadd_ps(factor, load_bf16(bits(x) + i, n), load_f32(y + i, n)), n);
   }
 }
 

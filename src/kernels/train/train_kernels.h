@@ -110,9 +110,9 @@ struct TrainKernels {
   void (*swiglu_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t F, int64_t begin,
                           int64_t end);
 
-  // Elements [begin, end): y = bf16(x), rounded to nearest even; y += x.
+  // Elements [begin, end): y = bf16(x), rounded to nearest even; y += scale · x.
   void (*cast_to_bf16)(const float* x, Bf16* y, int64_t begin, int64_t end);
-  void (*add_bf16)(const Bf16* x, float* y, int64_t begin, int64_t end);
+  void (*add_bf16)(const Bf16* x, float scale, float* y, int64_t begin, int64_t end);
   // sums (C) += the sum of rows [begin, end) of x (n, C); one buffer per concurrent range.
   void (*add_column_sums)(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
 };

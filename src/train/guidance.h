@@ -1,0 +1,66 @@
+// Self-guided training (arXiv 2406.16450 §4): beside each structured linear f stands a dense matrix
+// W that starts as f's own product, and a layer gives o = α·Wx + (1 − α)·f(x) + b while α falls
+// from 1 to alpha_end over the first G updates; then W is gone. This file has the phase, the draws
+// and the cost; guided_linear.h the layer.
+#pragma once
+
+#include <functional>
+
+#include "train/parameters.h"
+#include "train/run_spec.h"
+
+namespace lathe::train {
+
+// α of update `step`: 1 at step 0, falling to alpha_end at step G = guided, by half a cosine or a
+// line; 0 from there on.
+double guide_alpha(const SelfGuidedSpec& spec, i64 step, i64 guided);
+
+// What a linear's output is made of: dense · Wx + structured · f(x) + b. A path of weight 0 is not
+// computed.
+struct Mix {
+  double dense = 0, structured = 1;
+  bool operator==(const Mix&) const = default;
+};
+
+class Guidance {
+ public:
+  // Zero-filled matrices W for every structured linear of `plan`; see start_from_product.
+  Guidance(const Plan& plan, const SelfGuidedSpec& spec, i64 guided, uint64_t seed,
+           at::Device device, Precision precision);
+
+  // W = the product of the factors in `model`, both shuffles included.
+  void start_from_product(Parameters& model);
+  // The factors in `model` become the best projection of α·W + (1 − α)·product, α = alpha_end.
+  // Calls `changed` with each of them.
+  void reproject(Parameters& model, const std::function<void(const Parameter&)>& changed);
+
+  void set_step(i64 step) { step_ = step; }
+  double alpha() const { return guide_alpha(spec_, step_, guided_); }
+  i64 guided_steps() const { return guided_; }
+
+  // Between these two, passes are training passes over the samples from `first_sample` on, with
+  // stochastic draws; elsewhere every pass is the mixture itself.
+  void begin_training_pass(i64 first_sample) { first_sample_ = first_sample; }
+  void end_training_pass() { first_sample_ = -1; }
+  // For linear number `index` of guide_list(plan). A draw is a pure function of (seed, step, first
+  // sample, index): the same after a resume, in a recomputation, and in any process.
+  Mix mix(i64 index) const;
+
+  // Forward FLOPs per token of the training pass over the samples from `first_sample` on, beyond
+  // those of the model without guidance.
+  double extra_flops_per_token(i64 first_sample) const;
+
+  // The number of `part`'s guide, or -1 where it has none.
+  i64 index_of(const std::string& part) const;
+  Parameters parameters;  // the matrices W, by the names of guide_list
+
+ private:
+  Mix mix(i64 index, i64 first_sample) const;
+  SelfGuidedSpec spec_;
+  i64 guided_;
+  uint64_t seed_;
+  i64 step_ = 0;
+  i64 first_sample_ = -1;
+};
+
+}  // namespace lathe::train
