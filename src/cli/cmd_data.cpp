@@ -307,8 +307,7 @@ int cmd_data(int argc, char** argv) {
       ->add_option("--extension", options.extensions,
                    "of folders only files with this ending (.py); may be repeated")
       ->type_name("EXT")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
       ->check(CLI::Range(int64_t{1}, int64_t{2'000'000'000}))
       ->type_name("N")

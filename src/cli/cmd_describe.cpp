@@ -114,8 +114,7 @@ int cmd_describe(int argc, char** argv) {
       ->type_name("SPEC");
   app.add_option("--set", overrides, "override a field; may be repeated")
       ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   app.add_option("--tokens", tokens, "training tokens (default: those of the preset's paper)")
       ->type_name("N");
   app.add_option("--batch-tokens", batch_tokens,

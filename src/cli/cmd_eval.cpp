@@ -128,6 +128,7 @@ int cmd_eval(int argc, char** argv) {
                  "tasks, separated by commas: perplexity:FILE (a text) or perplexity:FOLDER (the "
                  "val split of a prepared one)")
       ->required()
+      ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("TASK,…");
   app.add_option("--data", options.data, "folder with the benchmarks' files")->type_name("DIR");

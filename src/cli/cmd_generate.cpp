@@ -58,8 +58,7 @@ int cmd_generate(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--stop", options.stop, "text to stop at, not printed; may be repeated")
       ->type_name("TEXT")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   app.add_flag("--echo", echo, "print the prompt too");
   app.add_flag("--json", json, "one JSON object in place of the text");
   try {

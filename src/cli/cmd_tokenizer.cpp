@@ -169,8 +169,7 @@ int cmd_tokenizer(int argc, char** argv) {
       ->add_option("--extension", options.extensions,
                    "of folders only files with this ending (.py); may be repeated")
       ->type_name("EXT")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   train_app->add_option("--threads", options.threads, "threads that count words (default: all)")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");

@@ -56,7 +56,8 @@ int run(int argc, char** argv) {
     names.push_back(c.name);
   }
   const std::string near = nearest_name(name, names);
-  std::fprintf(stderr, "lathe: no command '%s'%s; 'lathe --help' lists them\n", name.c_str(),
+  std::fprintf(stderr, "lathe: no command '%s'%s; 'lathe --help' lists them\n",
+               one_line(name).c_str(),
                near.empty() ? "" : (" (did you mean '" + near + "'?)").c_str());
   return 2;
 }
@@ -71,10 +72,10 @@ int main(int argc, char** argv) {
     CLI::App app;
     // CLI11 prints help to stdout and errors to stderr; every usage error exits with 2.
     if (e.get_exit_code() == 0) return app.exit(e);
-    std::fprintf(stderr, "lathe: %s; --help shows the usage\n", e.what());
+    std::fprintf(stderr, "lathe: %s; --help shows the usage\n", lathe::one_line(e.what()).c_str());
     return 2;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "lathe: %s\n", e.what());
+    std::fprintf(stderr, "lathe: %s\n", lathe::one_line(e.what()).c_str());
     return 1;
   }
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/commands_train.h"
+#include "core/error.h"
 
 namespace {
 
@@ -38,12 +39,12 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     CLI::App app;
     if (e.get_exit_code() == 0) return app.exit(e);
-    std::fprintf(stderr, "lathe: %s; --help shows the usage\n", e.what());
+    std::fprintf(stderr, "lathe: %s; --help shows the usage\n", lathe::one_line(e.what()).c_str());
     return 2;
   } catch (const std::exception& e) {
     // LibTorch's messages carry a C++ backtrace after the first line.
     const std::string text = e.what();
-    std::fprintf(stderr, "lathe: %s\n", text.substr(0, text.find('\n')).c_str());
+    std::fprintf(stderr, "lathe: %s\n", lathe::one_line(text.substr(0, text.find('\n'))).c_str());
     return 1;
   }
 }

@@ -1,5 +1,6 @@
 #include "cli/model_session.h"
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -43,7 +44,9 @@ void ModelOptions::add_to(CLI::App& app) {
 }
 
 ModelSession::ModelSession(const ModelOptions& options)
-    : directory(model_directory(options.model)),
+    : directory(model_directory(
+          options.model,
+          [](const std::string& text) { std::fputs((text + "\n").c_str(), stderr); })),
       model(load_model(directory)),
       tokenizer(load_tokenizer(tokenizer_path(options, directory, *model))),
       pool(options.threads > 0 ? options.threads : available_threads()),

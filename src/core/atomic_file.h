@@ -48,6 +48,10 @@ class AtomicFile {
 // The whole of `content` under `path`, or an Error and the old file.
 void write_file_atomically(const std::string& path, std::string_view content);
 
+// Whether `name`, from a file of someone else's, stays inside the folder it is put behind: no path,
+// not "." or "..", and no NUL, at which the system would cut it.
+bool is_plain_file_name(std::string_view name);
+
 // All bytes of a file or pipe. Throws Error when it cannot be read.
 std::string read_text_file(const std::string& path);
 

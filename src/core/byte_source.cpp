@@ -16,15 +16,15 @@ namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 17;
 
-class PlainSource : public ByteSource {
+class FileSource : public ByteSource {
  public:
-  explicit PlainSource(const std::string& path)
+  explicit FileSource(const std::string& path)
       : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (fd_ < 0) fail_errno(format("[read] cannot open '{}'", path));
   }
-  ~PlainSource() override { ::close(fd_); }
-  PlainSource(const PlainSource&) = delete;
-  PlainSource& operator=(const PlainSource&) = delete;
+  ~FileSource() override { ::close(fd_); }
+  FileSource(const FileSource&) = delete;
+  FileSource& operator=(const FileSource&) = delete;
 
   size_t read(char* out, size_t n) override {
     for (;;) {
@@ -34,22 +34,21 @@ class PlainSource : public ByteSource {
     }
   }
 
- protected:
-  std::string path_;
-
  private:
+  std::string path_;
   int fd_;
 };
 
-[[noreturn]] void fail_cut_short(const std::string& path) {
+[[noreturn]] void fail_cut_short(const std::string& name) {
   fail(
       "[read] '{}' ends in the middle of its compressed data, expected a whole file; copy it again",
-      path);
+      name);
 }
 
 class GzipSource : public ByteSource {
  public:
-  explicit GzipSource(const std::string& path) : file_(path), path_(path), input_(kChunkBytes) {
+  GzipSource(std::unique_ptr<ByteSource> compressed, std::string name)
+      : compressed_(std::move(compressed)), name_(std::move(name)), input_(kChunkBytes) {
     // 16: a gzip header is expected.
     LATHE_CHECK(inflateInit2(&stream_, 16 + MAX_WBITS) == Z_OK);
   }
@@ -63,7 +62,7 @@ class GzipSource : public ByteSource {
     const uInt room = stream_.avail_out;
     while (stream_.avail_out == room) {
       if (stream_.avail_in == 0 && !refill()) {
-        if (in_member_) fail_cut_short(path_);
+        if (in_member_) fail_cut_short(name_);
         return 0;
       }
       // A file may be several members one after the other.
@@ -73,7 +72,7 @@ class GzipSource : public ByteSource {
       if (status == Z_STREAM_END) {
         in_member_ = false;
       } else if (status != Z_OK && status != Z_BUF_ERROR) {
-        fail("[read] '{}' is not gzip or is damaged ({})", path_,
+        fail("[read] '{}' is not gzip or is damaged ({})", name_,
              stream_.msg != nullptr ? stream_.msg : "no reason given");
       }
     }
@@ -82,14 +81,14 @@ class GzipSource : public ByteSource {
 
  private:
   bool refill() {
-    const size_t got = file_.read(input_.data(), input_.size());
+    const size_t got = compressed_->read(input_.data(), input_.size());
     stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
     stream_.avail_in = static_cast<uInt>(got);
     return got > 0;
   }
 
-  PlainSource file_;
-  std::string path_;
+  std::unique_ptr<ByteSource> compressed_;
+  std::string name_;
   std::vector<char> input_;
   z_stream stream_{};
   bool in_member_ = false;
@@ -101,8 +100,11 @@ struct FreeZstd {
 
 class ZstdSource : public ByteSource {
  public:
-  explicit ZstdSource(const std::string& path)
-      : file_(path), path_(path), input_(kChunkBytes), context_(ZSTD_createDCtx()) {
+  ZstdSource(std::unique_ptr<ByteSource> compressed, std::string name)
+      : compressed_(std::move(compressed)),
+        name_(std::move(name)),
+        input_(kChunkBytes),
+        context_(ZSTD_createDCtx()) {
     if (!context_) throw std::bad_alloc();
   }
 
@@ -110,19 +112,19 @@ class ZstdSource : public ByteSource {
     ZSTD_outBuffer output{out, n, 0};
     while (output.pos == 0) {
       if (buffer_.pos == buffer_.size && !refill() && !pending_output_) {
-        if (in_frame_) fail_cut_short(path_);
+        if (in_frame_) fail_cut_short(name_);
         return 0;
       }
       const size_t before = buffer_.pos;
       const size_t status = ZSTD_decompressStream(context_.get(), &output, &buffer_);
       if (ZSTD_isError(status)) {
-        fail("[read] '{}' is not zstd or is damaged ({})", path_, ZSTD_getErrorName(status));
+        fail("[read] '{}' is not zstd or is damaged ({})", name_, ZSTD_getErrorName(status));
       }
       in_frame_ = status != 0;
       // A full output buffer may leave decompressed bytes inside the context.
       pending_output_ = in_frame_ && output.pos == output.size;
       if (output.pos == 0 && buffer_.pos == before && buffer_.size == 0) {
-        if (in_frame_) fail_cut_short(path_);
+        if (in_frame_) fail_cut_short(name_);
         return 0;
       }
     }
@@ -131,13 +133,13 @@ class ZstdSource : public ByteSource {
 
  private:
   bool refill() {
-    const size_t got = file_.read(input_.data(), input_.size());
+    const size_t got = compressed_->read(input_.data(), input_.size());
     buffer_ = {input_.data(), got, 0};
     return got > 0;
   }
 
-  PlainSource file_;
-  std::string path_;
+  std::unique_ptr<ByteSource> compressed_;
+  std::string name_;
   std::vector<char> input_;
   std::unique_ptr<ZSTD_DCtx, FreeZstd> context_;
   ZSTD_inBuffer buffer_{nullptr, 0, 0};
@@ -148,9 +150,14 @@ class ZstdSource : public ByteSource {
 }  // namespace
 
 std::unique_ptr<ByteSource> open_byte_source(const std::string& path) {
-  if (path.ends_with(".gz")) return std::make_unique<GzipSource>(path);
-  if (path.ends_with(".zst")) return std::make_unique<ZstdSource>(path);
-  return std::make_unique<PlainSource>(path);
+  return decompress(std::make_unique<FileSource>(path), path);
+}
+
+std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source,
+                                       const std::string& name) {
+  if (name.ends_with(".gz")) return std::make_unique<GzipSource>(std::move(source), name);
+  if (name.ends_with(".zst")) return std::make_unique<ZstdSource>(std::move(source), name);
+  return source;
 }
 
 }  // namespace lathe

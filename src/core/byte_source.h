@@ -1,4 +1,4 @@
-// Files read from front to back, decompressed on the way where their name ends in .gz or .zst.
+// Bytes read from front to back, decompressed on the way where their name ends in .gz or .zst.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,10 @@ class ByteSource {
   virtual size_t read(char* out, size_t n) = 0;
 };
 
+// The bytes of a file.
 std::unique_ptr<ByteSource> open_byte_source(const std::string& path);
+
+// The same for bytes from anywhere: what `source` holds, where `name` says that it is compressed.
+std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source, const std::string& name);
 
 }  // namespace lathe

@@ -6,14 +6,23 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
+#include "core/config_tree.h"
 #include "core/error.h"
 
 namespace lathe {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kFileName = "/dataset.json";
+
+void check_keys(const Json& object, const std::vector<std::string>& known,
+                const std::string& where) {
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const std::string near = nearest_name(key, known);
+    fail("[data] {}: unknown key '{}'{}", where, key,
+         near.empty() ? "" : "; did you mean '" + near + "'?");
+  }
+}
 
 int64_t read_count(const Json& parent, const char* key, const std::string& where) {
   const auto found = parent.find(key);
@@ -31,6 +40,7 @@ SplitInfo read_split(const Json& root, const char* key, const std::string& where
   if (found == root.end() || !found->is_object()) {
     fail("[data] {}: '{}' is missing, expected an object; prepare the data again", where, key);
   }
+  check_keys(*found, {"tokens", "bytes", "documents"}, where);
   return {read_count(*found, "tokens", where), read_count(*found, "bytes", where),
           read_count(*found, "documents", where)};
 }
@@ -52,19 +62,23 @@ int32_t require_end_of_text(const Tokenizer& tokenizer) {
 }  // namespace
 
 DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) {
-  const Json root = Json::parse(text, nullptr, false);
+  const Json root = parse_json(text, "[data] " + where);
   if (!root.is_object()) fail("[data] {}: not a JSON object; is the file whole?", where);
+  check_keys(root, {"tokenizer", "vocab_size", "train", "val"}, where);
   DatasetInfo info;
   const auto tokenizer = root.find("tokenizer");
   if (tokenizer == root.end() || !tokenizer->is_string()) {
     fail("[data] {}: 'tokenizer' is missing, expected the name of the tokenizer's file", where);
   }
   info.tokenizer = tokenizer->get<std::string>();
-  if (info.tokenizer.find('/') != std::string::npos) {
+  if (!is_plain_file_name(info.tokenizer)) {
     fail("[data] {}: 'tokenizer' is '{}', expected a file name inside the folder", where,
-         info.tokenizer);
+         info.tokenizer.c_str());
   }
   info.vocab_size = read_count(root, "vocab_size", where);
+  if (info.vocab_size == 0) {
+    fail("[data] {}: 'vocab_size' is 0, expected at least 1; prepare the data again", where);
+  }
   info.train = read_split(root, "train", where);
   info.val = read_split(root, "val", where);
   return info;

@@ -68,10 +68,14 @@ std::vector<std::string> list_input_files(const std::vector<std::string>& inputs
   return files;
 }
 
-DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on)
-    : files_(std::move(files)), split_on_(std::move(split_on)) {}
+DocumentStream::DocumentStream(std::unique_ptr<ByteSource> source, std::string name,
+                               std::string split_on)
+    : source_(std::move(source)),
+      name_(std::move(name)),
+      json_lines_(without_compression(name_).ends_with(".jsonl")),
+      separator_(json_lines_ ? "\n" : std::move(split_on)) {}
 
-bool DocumentReader::fill() {
+bool DocumentStream::fill() {
   if (at_end_) return false;
   if (begin_ > 0) {
     buffer_.erase(0, begin_);
@@ -87,17 +91,17 @@ bool DocumentReader::fill() {
   return got > 0;
 }
 
-bool DocumentReader::next_part(std::string_view separator, std::string& part) {
+bool DocumentStream::next_part(std::string& part) {
   for (;;) {
-    const size_t at = separator.empty() ? std::string::npos : buffer_.find(separator, searched_);
+    const size_t at = separator_.empty() ? std::string::npos : buffer_.find(separator_, searched_);
     if (at != std::string::npos) {
       part.assign(buffer_, begin_, at - begin_);
-      begin_ = searched_ = at + separator.size();
+      begin_ = searched_ = at + separator_.size();
       return true;
     }
     // The separator may lie across the border to what comes next.
     const size_t overlap =
-        std::min(buffer_.size() - begin_, std::max<size_t>(separator.size(), 1) - 1);
+        std::min(buffer_.size() - begin_, std::max<size_t>(separator_.size(), 1) - 1);
     searched_ = std::max(searched_, buffer_.size() - overlap);
     if (fill()) continue;
     part.assign(buffer_, begin_);
@@ -106,28 +110,30 @@ bool DocumentReader::next_part(std::string_view separator, std::string& part) {
   }
 }
 
-bool DocumentReader::next(std::string& document) {
-  for (;;) {
-    if (!source_) {
-      if (n_opened_ == files_.size()) return false;
-      const std::string& path = files_[n_opened_++];
-      source_ = open_byte_source(path);
-      json_lines_ = without_compression(path).ends_with(".jsonl");
-      line_ = 0;
-      buffer_.clear();
-      begin_ = searched_ = 0;
-      at_end_ = false;
-    }
-    if (!next_part(json_lines_ ? "\n" : std::string_view(split_on_), document)) {
-      source_.reset();
-      continue;
-    }
+bool DocumentStream::next(std::string& document) {
+  while (next_part(document)) {
     if (json_lines_) {
       ++line_;
       if (document.find_first_not_of(" \t\r") == std::string::npos) continue;
-      document = parse_json_line(document, format("{}:{}", files_[n_opened_ - 1], line_));
+      document = parse_json_line(document, format("{}:{}", name_, line_));
     }
     if (!document.empty()) return true;
+  }
+  return false;
+}
+
+DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on)
+    : files_(std::move(files)), split_on_(std::move(split_on)) {}
+
+bool DocumentReader::next(std::string& document) {
+  for (;;) {
+    if (!stream_) {
+      if (n_opened_ == files_.size()) return false;
+      const std::string& path = files_[n_opened_++];
+      stream_.emplace(open_byte_source(path), path, split_on_);
+    }
+    if (stream_->next(document)) return true;
+    stream_.reset();
   }
 }
 

@@ -24,11 +24,26 @@ template <class... Args>
   throw Error(format(pattern, args...));
 }
 
+// What `action` returns; an Error that does not know in which file it has found what is wrong gets
+// `where` in front.
+template <class Action>
+auto blaming(const std::string& where, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& e) {
+    throw Error(where + ": " + e.what());
+  }
+}
+
 // Adds the reason of the last failed system call ("No space left on device").
 [[noreturn]] void fail_errno(const std::string& what);
 
 // The name among `candidates` nearest to `name` by edit distance, or "" when none is near.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+
+// `text` on one line: line ends and other control characters, which a file may have smuggled into a
+// message, become \n or \x1b.
+std::string one_line(std::string_view text);
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 

@@ -112,11 +112,11 @@ class FieldWriter : public FieldVisitor {
   std::vector<std::string> keys_;
 };
 
-// The fields of `from` as JSON. `from` is visited, not changed. (Tree is a parameter only so that
-// Json may still be incomplete here.)
-template <class S, class Tree = Json>
+// The fields of `from` as JSON. `from` is visited, not changed. (Tree and Writer are parameters
+// only so that Json may still be incomplete here.)
+template <class S, class Tree = Json, class Writer = FieldWriter>
 Tree write_fields(const S& from) {
-  FieldWriter writer;
+  Writer writer;
   S copy = from;
   copy.visit_fields(writer);
   return writer.take();

@@ -102,7 +102,7 @@ void ModelSpec::validate() const {
 ModelSpec parse_model_spec(const Json& object, const std::string& where) {
   ModelSpec spec;
   read_fields(object, spec, where);
-  spec.validate();
+  blaming(where, [&] { spec.validate(); });
   return spec;
 }
 

@@ -89,5 +89,7 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang before version 17 does not find it by itself
 
 }  // namespace lathe

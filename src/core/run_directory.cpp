@@ -55,7 +55,25 @@ uint32_t file_checksum(const std::string& path) {
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-std::string model_directory(const std::string& path) {
+std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std::string& where) {
+  const Json root = parse_json(text, where);
+  if (!root.is_object() || root.empty()) {
+    fail("[run] {}: not an object of file names and checksums", where);
+  }
+  std::map<std::string, uint32_t> sums;
+  for (const auto& [name, sum] : root.items()) {
+    if (!is_plain_file_name(name)) {
+      fail("[run] {}: '{}' is no name of a file in the folder", where, name.c_str());
+    }
+    if (!sum.is_number_unsigned() || sum.get<uint64_t>() > UINT32_MAX) {
+      fail("[run] {}: '{}' has no checksum, expected a whole number of 32 bits", where, name);
+    }
+    sums.emplace(name, static_cast<uint32_t>(sum.get<uint64_t>()));
+  }
+  return sums;
+}
+
+std::string model_directory(const std::string& path, const SayDamaged& say) {
   std::error_code ignored;
   if (fs::exists(path + "/config.json", ignored)) return path;
   if (!fs::is_directory(path, ignored)) fail("[model] {}: no such model or run directory", path);
@@ -63,8 +81,8 @@ std::string model_directory(const std::string& path) {
     fail("[model] {} holds neither a config.json (a model directory) nor checkpoints (a run)",
          path);
   }
-  const RunDirectory run(path);
-  const auto step = run.newest_whole([](const std::string&) {});
+  RunDirectory run(path);
+  const auto step = run.newest_whole(say);
   if (!step) fail("[model] the run {} has no whole checkpoint yet", path);
   return run.checkpoint(*step);
 }
@@ -92,8 +110,7 @@ std::vector<i64> RunDirectory::steps() const {
   return list;
 }
 
-void RunDirectory::publish(i64 step,
-                           const std::function<void(const std::string& folder)>& fill) const {
+void RunDirectory::publish(i64 step, const std::function<void(const std::string& folder)>& fill) {
   const std::string unfinished =
       file("checkpoints/" + std::string(kUnfinished) + std::to_string(step));
   std::error_code ignored;
@@ -113,6 +130,7 @@ void RunDirectory::publish(i64 step,
   fs::rename(unfinished, target, error);
   if (error) fail("[run] cannot rename {} to {}: {}", unfinished, target, error.message());
   guard.path.clear();
+  known_whole_[step] = true;
   sync_folder(file("checkpoints"));
   write_file_atomically(file("latest"), "checkpoints/step-" + std::to_string(step) + "\n");
 }
@@ -121,13 +139,8 @@ std::optional<std::string> RunDirectory::damage(i64 step) const {
   const std::string folder = checkpoint(step);
   try {
     const std::string path = folder + "/" + kChecksums;
-    const Json sums = parse_json(read_text_file(path), path);
-    if (!sums.is_object() || sums.empty()) return path + " lists no files";
-    for (const auto& [name, sum] : sums.items()) {
-      if (name.find('/') != std::string::npos || !sum.is_number_unsigned()) {
-        return path + " is not a list of checksums";
-      }
-      if (file_checksum(folder + "/" + name) != sum.get<uint64_t>()) {
+    for (const auto& [name, sum] : parse_checksums(read_text_file(path), path)) {
+      if (file_checksum(folder + "/" + name) != sum) {
         return folder + "/" + name + " does not have its checksum";
       }
     }
@@ -137,26 +150,37 @@ std::optional<std::string> RunDirectory::damage(i64 step) const {
   return std::nullopt;
 }
 
-std::optional<i64> RunDirectory::newest_whole(
-    const std::function<void(const std::string&)>& say) const {
+std::optional<i64> RunDirectory::newest_whole(const SayDamaged& say) {
   std::vector<i64> list = steps();
   std::reverse(list.begin(), list.end());
   for (i64 step : list) {
     const auto why = damage(step);
+    known_whole_[step] = !why;
     if (!why) return step;
-    say(format("[run] checkpoint step-{} is damaged ({}); trying the one before", step, *why));
+    if (say) {
+      say(format("[run] checkpoint step-{} is damaged ({}); trying the one before", step, *why));
+    }
   }
   return std::nullopt;
 }
 
-void RunDirectory::prune(i64 keep, i64 best) const {
-  const std::vector<i64> list = steps();
-  const i64 n = static_cast<i64>(list.size());
-  for (i64 i = 0; i + keep < n; ++i) {
-    const i64 step = list[static_cast<size_t>(i)];
-    if (step == best) continue;
-    std::error_code ignored;
-    fs::remove_all(checkpoint(step), ignored);
+bool RunDirectory::is_whole(i64 step) {
+  const auto known = known_whole_.find(step);
+  if (known != known_whole_.end()) return known->second;
+  return known_whole_[step] = !damage(step);
+}
+
+void RunDirectory::prune(i64 keep, i64 best) {
+  std::vector<i64> list = steps();
+  std::reverse(list.begin(), list.end());
+  i64 n_whole = 0;
+  for (const i64 step : list) {
+    if (n_whole < keep) {
+      n_whole += is_whole(step);
+    } else if (step != best) {
+      std::error_code ignored;
+      fs::remove_all(checkpoint(step), ignored);
+    }
   }
 }
 

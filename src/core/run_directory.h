@@ -2,9 +2,12 @@
 //   run.toml  metrics.jsonl  latest  checkpoints/step-N/{…, checksums.json}  checkpoints/best
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/numeric.h"
@@ -14,9 +17,16 @@ namespace lathe {
 // CRC-32 (zlib's) of a file.
 uint32_t file_checksum(const std::string& path);
 
+// checksums.json: {"name of a file in the folder": its checksum, …}, at least one. Throws Error
+// naming `where`.
+std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std::string& where);
+
+// Told of each damaged checkpoint that is passed over.
+using SayDamaged = std::function<void(const std::string&)>;
+
 // The model directory that `path` names: itself, or, where it is a run directory, its newest whole
 // checkpoint. Error where it is neither.
-std::string model_directory(const std::string& path);
+std::string model_directory(const std::string& path, const SayDamaged& say = nullptr);
 
 class RunDirectory {
  public:
@@ -32,19 +42,26 @@ class RunDirectory {
   // Lets `fill` write files into a folder beside the final one, adds checksums.json, flushes all of
   // it to the disk, renames it to checkpoint(step) and points `latest` at it. If anything throws,
   // nothing is left behind and earlier checkpoints are untouched.
-  void publish(i64 step, const std::function<void(const std::string& folder)>& fill) const;
+  void publish(i64 step, const std::function<void(const std::string& folder)>& fill);
 
   // Why the checkpoint cannot be used, or nothing if every file is there with its checksum.
   std::optional<std::string> damage(i64 step) const;
 
-  // The newest step whose checkpoint is whole; `say` is told of each damaged one passed over.
-  std::optional<i64> newest_whole(const std::function<void(const std::string&)>& say) const;
+  // The newest step whose checkpoint is whole.
+  std::optional<i64> newest_whole(const SayDamaged& say);
 
-  // Removes all but the newest `keep` checkpoints and `best` (-1: none).
-  void prune(i64 keep, i64 best) const;
+  // Removes the checkpoints that are older than the newest `keep` whole ones, but not `best` (-1:
+  // none). Damaged ones do not count as kept; they go when they are old enough. A checkpoint that
+  // this object has published, or has once found whole, is taken for whole without reading it
+  // again: only what an earlier process left costs a reading, once.
+  void prune(i64 keep, i64 best);
 
  private:
+  // As damage(), from memory where the answer is known.
+  bool is_whole(i64 step);
+
   std::string path_;
+  std::map<i64, bool> known_whole_;  // by step
 };
 
 }  // namespace lathe

@@ -209,7 +209,8 @@ std::unique_ptr<const Model> load_model(const std::string& directory) {
            path);
     }
   }
-  Plan plan = make_plan(parse_model_spec(load_config(config), config));
+  const ModelSpec spec = parse_model_spec(load_config(config), config);
+  Plan plan = blaming(config, [&] { return make_plan(spec); });
   const SafetensorsFile file(weights);
   return make_model(std::move(plan), file.tensors(), weights);
 }

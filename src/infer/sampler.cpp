@@ -63,11 +63,10 @@ std::vector<Candidate> candidates(std::span<const float> logits, i64 n_vocab,
     }
   }
   if (heap.empty()) fail("[sampling] no token to choose from: the vocabulary is empty");
-  if (options.temperature == 0) {
-    return {{std::max_element(heap.begin(), heap.end(), less_likely)->token, 1.0}};
-  }
-  const double top = std::max_element(heap.begin(), heap.end(), less_likely)->logit;
+  const Scored best = *std::max_element(heap.begin(), heap.end(), less_likely);
+  const double top = best.logit;
   if (!std::isfinite(top)) fail("[sampling] the logits are not finite; is the model damaged?");
+  if (options.temperature == 0) return {{best.token, 1.0}};
   const auto weight = [&](const Scored& s) {
     return std::exp((s.logit - top) / options.temperature);
   };

@@ -6,8 +6,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "support/run_program.h"
+#include "cli/checks.h"
 
+using lathe::test::check_refused;
+using lathe::test::has;
 using lathe::test::ProgramResult;
 using lathe::test::run_lathe;
 using Json = nlohmann::ordered_json;
@@ -27,19 +29,6 @@ std::vector<std::string> keys(const Json& object) {
   std::vector<std::string> names;
   for (const auto& [key, value] : object.items()) names.push_back(key);
   return names;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-// Nothing on stdout, one line on stderr.
-void check_refused(const ProgramResult& result, int status) {
-  CHECK(result.status == status);
-  CHECK(result.out == "");
-  CHECK(result.err.starts_with("lathe: "));
-  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
-  CHECK(result.err.ends_with("\n"));
 }
 
 }  // namespace
@@ -138,6 +127,18 @@ TEST_CASE(
   REQUIRE(blocks.size() == 3);
   CHECK(blocks[1].at("linears").at("ffn.up").at("kind") == "block_shuffle");
   CHECK(blocks[1].at("linears").at("ffn.up").at("out") == 1536);
+}
+
+TEST_CASE("describe: an option that may be repeated takes one value, whatever stands behind it") {
+  const ProgramResult result = run_lathe({"describe", "--set", "n_layers=3", "gpt2-s"});
+  CHECK(result.status == 0);
+  CHECK(result.out == run_lathe({"describe", "gpt2-s", "--set", "n_layers=3"}).out);
+}
+
+TEST_CASE("lathe: a line end or escape in a message is spelt out, so that it stays one line") {
+  check_refused(run_lathe({"a\nb\x1b[31m"}), 2, {"a\\nb\\x1b[31m"});
+  check_refused(run_lathe({"describe", "a\nb"}), 1, {"a\\nb"});
+  check_refused(run_lathe({"describe", "x", "--a\nb"}), 2, {"--a\\nb"});
 }
 
 TEST_CASE("describe: the table for people folds equal blocks and compares with the dense twin") {

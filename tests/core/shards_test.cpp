@@ -255,7 +255,8 @@ TEST_CASE("dataset.json: survives writing and reading; anything else is an error
   const auto error = [](const std::string& text) {
     return error_text([&] { parse_dataset_info(text, "d"); });
   };
-  CHECK(contains(error("{"), "not a JSON object"));
+  CHECK(contains(error("{"), "d: not valid JSON"));
+  CHECK(contains(error("[1]"), "not a JSON object"));
   CHECK(contains(error("{}"), "'tokenizer' is missing"));
   CHECK(contains(error(R"({"tokenizer":"../x"})"), "expected a file name"));
   CHECK(contains(error(R"({"tokenizer":"x"})"), "'vocab_size' is missing"));
@@ -264,6 +265,15 @@ TEST_CASE("dataset.json: survives writing and reading; anything else is an error
   CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1})"), "'train' is missing"));
   CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1,"train":{"tokens":1.5}})"),
                  "'tokens' is 1.5"));
+  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":0})"), "'vocab_size' is 0"));
+  CHECK(contains(error(R"({"tokenizer":".."})"), "expected a file name"));
+  CHECK(contains(error(R"({"tokenizer":"x\u0000y"})"), "expected a file name"));
+  CHECK(contains(error(R"({"tokeniser":"x"})"), "did you mean 'tokenizer'?"));
+  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1,"train":{"token":1}})"),
+                 "did you mean 'tokens'?"));
+  // What names a wrong value prints it, which must not end in a stack overflow.
+  const std::string deep(200'000, '['), shut(200'000, ']');
+  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":)" + deep + shut + "}"), "nested"));
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
-// Token shards, and the dataset.json and JSON lines around them.
+// Token shards.
 #include <cstring>
 
-#include "core/dataset.h"
-#include "core/document_reader.h"
 #include "core/error.h"
 #include "core/shards.h"
 #include "fuzz/fuzz.h"
@@ -18,19 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FUZZ_CHECK(kShardHeaderBytes + static_cast<size_t>(layout.n_tokens) *
                                        static_cast<size_t>(layout.bytes_per_token) ==
                size);
-    ++fuzz::n_accepted;
-  } catch (const Error&) {
-  }
-  const std::string_view text = fuzz::as_text(data, size);
-  try {
-    const DatasetInfo info = parse_dataset_info(text, "fuzz");
-    FUZZ_CHECK(info.vocab_size > 0);
-    FUZZ_CHECK(to_json(parse_dataset_info(to_json(info), "fuzz")) == to_json(info));
-    ++fuzz::n_accepted;
-  } catch (const Error&) {
-  }
-  try {
-    parse_json_line(text, "fuzz");
     ++fuzz::n_accepted;
   } catch (const Error&) {
   }
@@ -56,7 +41,5 @@ std::vector<std::string> fuzz::seeds() {
       shard({20240520, 2, 0, 4, 3, 0}, 12),
       shard({20240520, 2, 0, 2, 5, 0}, 10),
       shard({20240520, 1, 0}, 0),
-      to_json(DatasetInfo{"tokenizer.json", 50257, {1000, 4000, 3}, {100, 400, 1}}),
-      R"({"id": 3, "text": "some \u00e9 text\nwith lines", "meta": {"url": ["x"]}})",
   };
 }

@@ -172,6 +172,10 @@ TEST_CASE("sampler: logits that are no numbers are an error or never chosen") {
   CHECK_THROWS_AS(candidates(nan, 2, {}, plain()), Error);
   CHECK_THROWS_AS(candidates(inf, 2, {}, plain()), Error);
   CHECK_THROWS_AS(candidates({}, 0, {}, plain()), Error);
+  SamplerOptions greedy = plain();
+  greedy.temperature = 0;
+  CHECK_THROWS_AS(candidates(nan, 2, {}, greedy), Error);
+  CHECK(candidates(one, 3, {}, greedy)[0].token == 1);
   for (const Candidate& c : candidates(one, 3, {}, plain())) {
     CHECK((c.token == 1) == (c.probability > 0));
   }

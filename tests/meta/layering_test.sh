@@ -27,6 +27,9 @@ check() {
     breaches=$((breaches + 1))
   }
   cd "$root"
+  # Not every tree has all of them.
+  local sources
+  sources=$(ls -d src tests bench examples 2>/dev/null || true)
 
   for file in src/*/; do
     layer=$(basename "$file")
@@ -47,7 +50,7 @@ check() {
 
   while read -r line file; do
     if ((line > longest)); then breach "$file: $line lines, at most $longest"; fi
-  done < <(find src tests -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inc' \) -exec wc -l {} + |
+  done < <(find $sources -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inc' \) -exec wc -l {} + |
     grep -v ' total$')
 
   # A source is built when a CMakeLists.txt of its folder or of one above names it by its path from
@@ -67,14 +70,12 @@ check() {
     if [[ $found == no ]] && ! grep -qsF "$file" cmake/*.cmake; then
       breach "$file: in no CMakeLists.txt"
     fi
-  done < <(find src tests -type f -name '*.cpp')
+  done < <(find $sources -type f -name '*.cpp')
 
   # Another file includes every header: by its path from src or tests, or from its own folder.
   local included
-  # Not every tree has bench or examples.
-  included=$({ grep -rhoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' --include='*.cpp' \
-    --include='*.h' --include='*.inc' src tests bench examples 2>/dev/null || true; } | sed -E 's/.*"(.*)"/\1/' |
-    sort -u)
+  included=$(grep -rhoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' --include='*.cpp' \
+    --include='*.h' --include='*.inc' $sources | sed -E 's/.*"(.*)"/\1/' | sort -u)
   while read -r file; do
     if ! grep -qxF -e "${file#*/}" -e "$(basename "$file")" <<<"$included"; then
       breach "$file: nobody includes it"
@@ -125,6 +126,8 @@ does not know|mkdir src/misc
 src/core/a.h: 501 lines|seq 501 | sed 's,^,// ,' >src/core/a.h
 src/core/b.cpp: in no CMakeLists.txt|touch src/core/b.cpp
 tests/core/b_test.cpp: in no CMakeLists.txt|touch tests/core/b_test.cpp && echo xb_test.cpp >>tests/core/CMakeLists.txt
+examples/e.cpp: 501 lines|mkdir examples && seq 501 | sed 's,^,// ,' >examples/e.cpp
+examples/e.cpp: in no CMakeLists.txt|mkdir examples && touch examples/e.cpp
 src/core/lost.h: nobody includes it|touch src/core/lost.h
 EOF
   echo "$n breaches caught"

@@ -1,0 +1,237 @@
+// lathe data, run as a program.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "cli/checks.h"
+
+using namespace lathe::test;
+using Json = nlohmann::json;
+
+namespace {
+
+// A shard of the format's version 1 by its description: 256 little-endian words, the first three
+// of them 20240520, 1 and the count, then 16-bit tokens.
+std::vector<int> read_shard(const std::string& path) {
+  const std::string bytes = read_file(path);
+  REQUIRE(bytes.size() >= 1024);
+  uint32_t head[3];
+  std::memcpy(head, bytes.data(), sizeof head);
+  CHECK(head[0] == 20240520);
+  CHECK(head[1] == 1);
+  REQUIRE(bytes.size() == 1024 + 2 * head[2]);
+  std::vector<int> tokens;
+  for (size_t i = 1024; i < bytes.size(); i += 2) {
+    uint16_t token;
+    std::memcpy(&token, bytes.data() + i, 2);
+    tokens.push_back(token);
+  }
+  return tokens;
+}
+
+std::string shard_of(const std::vector<uint16_t>& tokens) {
+  const uint32_t head[3] = {20240520, 1, static_cast<uint32_t>(tokens.size())};
+  std::string bytes(1024, '\0');
+  std::memcpy(bytes.data(), head, sizeof head);
+  return bytes.append(reinterpret_cast<const char*>(tokens.data()), 2 * tokens.size());
+}
+
+ProgramResult prepare(const std::string& out, std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"data", "prepare", "--tokenizer", "bytes", "--out", out};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_lathe(arguments);
+}
+
+// A folder prepared from two documents.
+struct Prepared {
+  Prepared() {
+    write_file(dir.file("a.txt"), "hi");
+    write_file(dir.file("b.txt"), "you");
+    REQUIRE(prepare(out, {dir.file("a.txt"), dir.file("b.txt"), "--val-fraction", "0"}).status ==
+            0);
+  }
+  TempDir dir;
+  std::string out = dir.file("out");
+  std::string shard = out + "/train_000000.bin";
+};
+
+}  // namespace
+
+TEST_CASE("data prepare: every document behind an end-of-text token, in the order of the inputs") {
+  const Prepared p;
+  CHECK(read_shard(p.shard) == std::vector<int>{256, 'h', 'i', 256, 'y', 'o', 'u'});
+  const Json info = Json::parse(read_file(p.out + "/dataset.json"));
+  CHECK(info.at("vocab_size") == 257);
+  CHECK(info.at("train") == Json{{"tokens", 7}, {"bytes", 5}, {"documents", 2}});
+  CHECK(info.at("val") == Json{{"tokens", 0}, {"bytes", 0}, {"documents", 0}});
+}
+
+TEST_CASE("data prepare: --split-on divides a file, --shard-tokens the shards") {
+  const TempDir dir;
+  write_file(dir.file("a"), "one\n--\ntwo");
+  REQUIRE(prepare(dir.file("out"), {dir.file("a"), "--val-fraction", "0", "--split-on", "\\n--\\n",
+                                    "--shard-tokens", "5"})
+              .status == 0);
+  CHECK(read_shard(dir.file("out/train_000000.bin")) == std::vector<int>{256, 'o', 'n', 'e', 256});
+  CHECK(read_shard(dir.file("out/train_000001.bin")) == std::vector<int>{'t', 'w', 'o'});
+}
+
+TEST_CASE("data prepare: the number of threads changes no byte, and every token is in one split") {
+  const TempDir dir;
+  std::string lines;
+  for (int i = 0; i < 3000; ++i) lines += "{\"text\":\"document " + std::to_string(i) + "\"}\n";
+  write_file(dir.file("a.jsonl"), lines);
+  for (const char* threads : {"1", "4"}) {
+    REQUIRE(prepare(dir.file(threads),
+                    {dir.file("a.jsonl"), "--val-fraction", "0.1", "--threads", threads})
+                .status == 0);
+  }
+  size_t n_tokens = 0;
+  for (const char* split : {"train", "val"}) {
+    const std::string name = std::string("/") + split + "_000000.bin";
+    CHECK(read_file(dir.file("1") + name) == read_file(dir.file("4") + name));
+    n_tokens += read_shard(dir.file("1") + name).size();
+  }
+  CHECK(n_tokens == lines.size() - 3000 * std::strlen("{\"text\":\"\"}\n") + 3000);
+  CHECK(read_shard(dir.file("1/val_000000.bin")).size() > n_tokens / 20);
+}
+
+TEST_CASE("data info: counts what the shards hold, as a table and as JSON") {
+  const Prepared p;
+  const ProgramResult result = run_lathe({"data", "info", p.out, "--json"});
+  CHECK(result.status == 0);
+  CHECK(result.err == "");
+  const Json json = Json::parse(result.out);
+  CHECK(json.at("vocab_size") == 257);
+  CHECK(json.at("train").at("tokens") == 7);
+  CHECK(json.at("train").at("max_id") == 256);
+  CHECK(json.at("train").at("bytes_per_token").get<double>() == doctest::Approx(5.0 / 7));
+  CHECK(json.at("val").is_null());
+  CHECK(has(run_lathe({"data", "info", p.out}).out, "train: tokens 7"));
+  // Shards alone, of whatever made them.
+  const TempDir plain;
+  write_file(plain.file("x_val_1.bin"), shard_of({5, 3}));
+  CHECK(
+      Json::parse(run_lathe({"data", "info", plain.path(), "--json"}).out).at("val").at("max_id") ==
+      5);
+}
+
+TEST_CASE("data info: shards or dataset.json that do not tell the truth are one clear error") {
+  const auto refused = [](const Prepared& p, const std::vector<std::string>& parts) {
+    check_refused(run_lathe({"data", "info", p.out}), 1, parts);
+  };
+  const auto rewrite = [&](const char* key, const Json& value,
+                           const std::vector<std::string>& parts) {
+    const Prepared p;
+    Json json = Json::parse(read_file(p.out + "/dataset.json"));
+    json[key] = value;
+    write_file(p.out + "/dataset.json", json.dump());
+    refused(p, parts);
+  };
+  rewrite("vocabsize", 3, {"dataset.json", "'vocabsize'", "did you mean 'vocab_size'?"});
+  rewrite("vocab_size", "many", {"dataset.json", "'vocab_size'", "\"many\"", "whole number"});
+  rewrite("vocab_size", 256, {"token id 256", "0 to 255"});
+  rewrite("train", 7, {"dataset.json", "'train'"});
+  rewrite("train", {{"tokens", 8}, {"bytes", 5}, {"documents", 2}}, {"7 tokens", "8"});
+  rewrite("tokenizer", "../x", {"'../x'", "file name"});
+  {
+    const Prepared p;
+    const std::string bytes = read_file(p.shard);
+    write_file(p.shard, bytes.substr(0, bytes.size() - 1));
+    refused(p, {p.shard, "13 bytes", "7 tokens", "is the file whole?"});
+    write_file(p.shard, bytes + "x");
+    refused(p, {p.shard, "is the file whole?"});
+    write_file(p.shard, bytes.substr(0, 10));
+    refused(p, {p.shard, "10 bytes", "1024"});
+    write_file(p.shard, "");
+    refused(p, {p.shard, "0 bytes"});
+    write_file(p.shard, std::string(2000, 'x'));
+    refused(p, {p.shard, "20240520"});
+    std::filesystem::remove(p.shard);
+    refused(p, {"no shard", "7 tokens"});
+    std::filesystem::create_directory(p.shard);
+    refused(p, {p.shard, "a folder"});
+    write_file(p.out + "/dataset.json", "");
+    refused(p, {"dataset.json", "JSON"});
+    std::filesystem::remove(p.out + "/dataset.json");
+    std::filesystem::create_directory(p.out + "/dataset.json");
+    refused(p, {"dataset.json", "Is a directory"});
+  }
+  const TempDir dir;
+  check_refused(run_lathe({"data", "info", dir.path()}), 1, {dir.path(), "neither dataset.json"});
+  check_refused(run_lathe({"data", "info", dir.file("none")}), 1, {dir.file("none")});
+}
+
+TEST_CASE("data prepare: wrong input exits with 1 and one line, and leaves no folder") {
+  const TempDir dir;
+  write_file(dir.file("a.txt"), "text");
+  write_file(dir.file("empty"), "");
+  write_file(dir.file("bad.gz"), "no gzip");
+  write_file(dir.file("bad.zst"), "no zstd");
+  write_file(dir.file("bad.jsonl"), "{\"text\":\"a\"}\n\n{]\n");
+  std::filesystem::create_directory(dir.file("folder"));
+  const std::vector<std::string> before = names_in(dir.path());
+  const std::string out = dir.file("out");
+  check_refused(prepare(out, {dir.file("none")}), 1, {dir.file("none"), "does not exist"});
+  check_refused(prepare(out, {dir.file("folder")}), 1, {dir.file("folder"), "no file"});
+  check_refused(prepare(out, {dir.file("empty")}), 1, {"no text"});
+  check_refused(prepare(out, {dir.file("bad.gz")}), 1, {"bad.gz", "not gzip"});
+  check_refused(prepare(out, {dir.file("bad.zst")}), 1, {"bad.zst", "not zstd"});
+  check_refused(prepare(out, {dir.file("bad.jsonl")}), 1, {"bad.jsonl:3", "JSON"});
+  check_refused(prepare(out, {dir.file("a.txt"), "--extension", ".md", dir.file("folder")}), 1,
+                {"wanted extension"});
+  check_refused(prepare("/proc/none/out", {dir.file("a.txt")}), 1, {"/proc/none/out"});
+  check_refused(prepare(dir.file("a.txt") + "/out", {dir.file("a.txt")}), 1, {"a.txt/out"});
+  check_refused(prepare(dir.file("a.txt"), {dir.file("a.txt")}), 1, {"is a file"});
+  check_refused(run_lathe({"data", "prepare", "--tokenizer", dir.file("none.json"), "--out", out,
+                           dir.file("a.txt")}),
+                1, {"none.json", "does not exist"});
+  CHECK(names_in(dir.path()) == before);
+}
+
+TEST_CASE("data prepare: a folder that exists stays, and --force replaces a prepared one only") {
+  const Prepared p;
+  write_file(p.dir.file("c.txt"), "new");
+  const std::string shard = read_file(p.shard);
+  check_refused(prepare(p.out, {p.dir.file("c.txt")}), 1, {p.out, "not empty", "--force"});
+  CHECK(read_file(p.shard) == shard);
+  REQUIRE(prepare(p.out, {p.dir.file("c.txt"), "--val-fraction", "0", "--force"}).status == 0);
+  CHECK(read_shard(p.shard) == std::vector<int>{256, 'n', 'e', 'w'});
+  // What fails has changed nothing.
+  check_refused(prepare(p.out, {p.dir.file("none"), "--force"}), 1, {"does not exist"});
+  CHECK(read_shard(p.shard) == std::vector<int>{256, 'n', 'e', 'w'});
+  std::filesystem::remove(p.out + "/dataset.json");
+  check_refused(prepare(p.out, {p.dir.file("c.txt"), "--force"}), 1, {"no dataset.json"});
+  CHECK(names_in(p.dir.path()) == std::vector<std::string>{"a.txt", "b.txt", "c.txt", "out"});
+}
+
+TEST_CASE("data: a full disk is an error, and no folder is left") {
+  const TempDir dir;
+  write_file(dir.file("a.txt"), std::string(100'000, 'x'));
+  check_refused(run_with_file_limit(16, {"data", "prepare", "--tokenizer", "bytes", "--out",
+                                         dir.file("out"), dir.file("a.txt")}),
+                1, {"train_000000.bin", "File too large"});
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.txt"});
+  const Prepared p;
+  check_refused(run_to_full_disk({"data", "info", p.out}), 1, {"No space left on device"});
+}
+
+TEST_CASE("data: a wrong usage exits with 2 and one line") {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"data"},
+           {"data", "inof"},
+           {"data", "info"},
+           {"data", "info", "a", "b"},
+           {"data", "info", "a", "--bogus"},
+           {"data", "prepare", "--tokenizer", "bytes", "--out", "x"},
+           {"data", "prepare", "--tokenizer", "bytes", "a.txt"},
+           {"data", "prepare", "--out", "x", "a.txt"},
+           {"data", "prepare", "--tokenizer", "bytes", "--out", "x", "a", "--val-fraction", "2"},
+           {"data", "prepare", "--tokenizer", "bytes", "--out", "x", "a", "--val-fraction", "few"},
+           {"data", "prepare", "--tokenizer", "bytes", "--out", "x", "a", "--shard-tokens", "0"},
+           {"data", "prepare", "--tokenizer", "bytes", "--out", "x", "a", "--threads", "-1"}}) {
+    CAPTURE(arguments.back());
+    check_refused(run_lathe(arguments), 2);
+  }
+}

@@ -1,0 +1,40 @@
+// The JSON files that say what lies beside them: dataset.json, a checkpoint's checksums.json.
+#include "core/atomic_file.h"
+#include "core/dataset.h"
+#include "core/error.h"
+#include "core/run_directory.h"
+#include "fuzz/fuzz.h"
+
+using namespace lathe;
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view text = fuzz::as_text(data, size);
+  try {
+    const DatasetInfo info = parse_dataset_info(text, "fuzz");
+    FUZZ_CHECK(info.vocab_size > 0);
+    FUZZ_CHECK(is_plain_file_name(info.tokenizer));
+    for (const SplitInfo& split : {info.train, info.val}) {
+      FUZZ_CHECK(split.tokens >= 0 && split.bytes >= 0 && split.documents >= 0);
+    }
+    FUZZ_CHECK(to_json(parse_dataset_info(to_json(info), "fuzz")) == to_json(info));
+    ++fuzz::n_accepted;
+  } catch (const Error&) {
+  }
+  try {
+    const auto sums = parse_checksums(text, "fuzz");
+    FUZZ_CHECK(!sums.empty());
+    for (const auto& [name, sum] : sums) FUZZ_CHECK(is_plain_file_name(name));
+    ++fuzz::n_accepted;
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
+std::vector<std::string> fuzz::seeds() {
+  return {
+      to_json(DatasetInfo{"tokenizer.json", 50257, {1000, 4000, 3}, {100, 400, 1}}),
+      to_json(DatasetInfo{"tokenizer.model", 32000, {1, 0, 1}, {}}),
+      "{\n \"config.json\": 3735928559,\n \"model.safetensors\": 0,\n \"trainer.json\": 17\n}\n",
+      R"({"\u00e9 x": 4294967295})",
+  };
+}
