@@ -86,7 +86,11 @@ std::vector<std::string> variant_names(const std::vector<RunKeys>& items) {
     for (const std::string& key : differing) {
       const std::string table = table_of(key);
       std::string part;
-      if (const Json* sort = sort_of(items[i], table)) {
+      const Json* sort = sort_of(items[i], table);
+      // A table whose kind is everybody's is no topic, only its key is: "lr 0.001".
+      const bool whole = table.starts_with("model.") || differing.contains(table + ".kind") ||
+                         differing.contains(table + ".mode");
+      if (sort && whole) {
         if (said.insert(table).second) part = table_text(items, items[i], table, *sort);
       } else if (const auto at = items[i].find(key); at != items[i].end()) {
         part = last_part(key) + " " + value_text(at->second);

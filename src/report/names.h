@@ -9,8 +9,8 @@
 namespace lathe::report {
 
 // One name an item, from every key in which any two items differ: "block_shuffle n_blocks 4,
-// self_guided fixed_flops". A table with a kind (or mode) is named as a whole, and a mode that is
-// off not at all. Empty where nothing is left to say, as for a single item.
+// self_guided fixed_flops". A table whose kind (or mode) differs is named as a whole, and a mode
+// that is off not at all. Empty where nothing is left to say, as for a single item.
 std::vector<std::string> variant_names(const std::vector<RunKeys>& items);
 
 // One name an item, from the fewest keys that tell the items apart, the most telling first:
