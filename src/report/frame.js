@@ -14,7 +14,10 @@ const colorOf = variant => data.variants.length > 8 && variant > 7
 const shown = group => !state.hiddenVariants.has(group.variant) && !state.hiddenSizes.has(group.size);
 const runsOf = group => group.runs.map(i => data.runs[i]);
 const finishedOf = group => runsOf(group).filter(run => run.finished);
-const folder = run => run.path.replace(/\/+$/, '').split('/').pop() || run.path;
+// What all paths begin with says nothing.
+const folders = data.runs.map(run => run.path.replace(/\/+$/, '').split('/').slice(0, -1));
+const nCommon = (folders[0] || []).findIndex((part, i) => folders.some(f => f[i] !== part));
+const shortPath = run => run.path.split('/').slice(nCommon < 0 ? folders[0].length : nCommon).join('/');
 const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
 const withError = (m, n) => fixed(n)(m.mean) + (present(m.error) ? ` \u00b1 ${fixed(n)(m.error)}` : '');
 

@@ -98,7 +98,7 @@ function lossCurves(column) {
       }
       if (!state.training || !(state.seeds || !run.finished)) continue;
       lines.push({points, color, width: 1, opacity: 0.4, dash: run.finished ? dash : '1 3',
-                  label: run.finished ? '' : `${folder(run)} (unfinished)`, what: 'training loss'});
+                  label: run.finished ? '' : `${shortPath(run)} (unfinished)`, what: 'training loss'});
     }
     const finished = finishedOf(group);
     if (!finished.length) continue;
@@ -268,14 +268,14 @@ function spikeChart() {
   const color = colorOf(groups[run.group].variant);
   const alpha = run.curve.filter(row => present(row[4])).map(row => [row[0], row[4]]);
   const lines = [{points: run.curve.map(row => [row[0], row[3]]), color, width: 2,
-                  label: folder(run), what: 'training loss, smoothed'}];
+                  label: shortPath(run), what: 'training loss, smoothed'}];
   if (alpha.length) {
     lines.push({points: alpha, color: 'var(--accent)', width: 1.6, dash: '6 4', second: true,
-                label: folder(run), what: '\u03b1'});
+                label: shortPath(run), what: '\u03b1'});
   }
   return {
     lines, dots: run.spikes.map(s => ({
-      x: s[0], y: s[3], stem: s[4], color: 'var(--warn)', shape: 2, size: 4, label: folder(run),
+      x: s[0], y: s[3], stem: s[4], color: 'var(--warn)', shape: 2, size: 4, label: shortPath(run),
       what: 'spike', more: [`median of the 100 steps before: ${fixed(4)(s[4])}`],
     })),
     x: {title: 'step', format: x => count(x, 4), min: 0},
@@ -292,7 +292,7 @@ function writeRuns() {
   const order = data.runs.slice().sort((a, b) =>
       (b.guided_steps > 0) - (a.guided_steps > 0) || b.n_spikes - a.n_spikes);
   const pick = element('select', {'aria-label': 'run'}, ...order.map((run, i) => element('option',
-      {value: i}, `${folder(run)}: ${plural(run.n_spikes, 'spike')}` +
+      {value: i}, `${shortPath(run)}: ${plural(run.n_spikes, 'spike')}` +
       (run.guided_steps ? `, guided for ${run.guided_steps} steps` : ''))));
   state.run = order[0];
   pick.addEventListener('change', () => {
@@ -303,7 +303,7 @@ function writeRuns() {
   chartIn(box, 'Loss, spikes and \u03b1', spikeChart);
   const number = (title, of, format) => ({title, value: of, cell: r => format(of(r))});
   box.append(sortableTable('runs', [
-    {title: 'Run', text: 'name', value: r => r.path, cell: r => named(groups[r.group], r.path)},
+    {title: 'Run', text: 'name', value: r => r.path, cell: r => named(groups[r.group], shortPath(r))},
     number('Seed', r => r.seed, String),
     {title: 'Steps', value: r => r.steps, cell: r => r.finished ? String(r.steps)
         : element('span', {class: 'unfinished'}, `unfinished: ${r.steps} of ${r.planned_steps}`)},

@@ -106,6 +106,41 @@ done
 check_page "one run" 1280 5 1 1 2 "$folder/runs/dense-32-1"
 check_page "one unfinished run" 1280 5 1 1 2 "$folder/runs/unfinished"
 
+# What a reader does: points at a point, hides a variant, sorts by a column. The script says in the
+# title what came of it.
+cat >"$folder/act.js" <<'ACT'
+<script>
+{
+const chart = document.querySelectorAll('svg.chart')[2];
+const box = chart.querySelector('.dot').getBoundingClientRect();
+chart.dispatchEvent(new PointerEvent('pointermove', {
+  clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true}));
+const tip = [...document.getElementById('tip').children].map(node => node.textContent).join('; ');
+const lines = () => document.querySelectorAll('svg.chart .dot').length;
+const before = lines();
+document.querySelector('.chip').click();
+const hidden = lines() < before && document.querySelectorAll('#groups tr.off').length;
+document.querySelector('.chip').click();
+const heads = [...document.querySelectorAll('#groups th')];
+const loss = heads.findIndex(th => th.textContent === 'Final loss');
+heads[loss].querySelector('button').click();
+const sorted = [...document.querySelectorAll('#groups tbody tr')]
+    .map(row => row.children[loss].textContent.slice(0, 4)).join(' ');
+document.title = `tip: ${tip} | off: ${hidden}, back: ${lines() === before} | loss: ${sorted}`;
+}
+</script>
+ACT
+what="a page that is used"
+"$lathe" report "$folder"/runs/{dense,low}-* --out "$folder/page.html" 2>/dev/null
+cat "$folder/act.js" >>"$folder/page.html"
+open_page "$folder/page.html" 1280
+expect "messages on the console" "$(cat "$folder/console")" ""
+# The loss of step 60 is 1 + 4/sqrt(60) + 20/d and a ripple of 0.003 sin(60 seed), whatever the
+# linears: 2.14139 and 0.00041, the mean over both seeds.
+expect title "$(grep -o '<title>[^<]*' "$folder/dom" | sed -E 's/([0-9]\.[0-9]{4}) ± [0-9.]+/\1/')" \
+  "<title>tip: dense, d_model 32; training FLOP: 1.92G; final loss (nats a token): 2.1418; 2 seeds \
+| off: 3, back: true | loss: 1.67 1.67 1.82 1.82 2.14 2.14"
+
 # That an error on the page would have been seen.
 what="a page with a planted error"
 sed -i 's/^writeRuns();$/planted_error();/' "$folder/page.html"
