@@ -270,7 +270,7 @@ function spikeChart() {
   const lines = [{points: run.curve.map(row => [row[0], row[3]]), color, width: 2,
                   label: shortPath(run), what: 'training loss, smoothed'}];
   if (alpha.length) {
-    lines.push({points: alpha, color: 'var(--accent)', width: 1.6, dash: '6 4', second: true,
+    lines.push({points: alpha, color: 'var(--ink)', width: 1.2, dash: '5 4', second: true,
                 label: shortPath(run), what: '\u03b1'});
   }
   return {
@@ -287,8 +287,8 @@ function spikeChart() {
 function writeRuns() {
   const box = section('Runs, loss spikes and the guide',
       'A spike is a step whose loss exceeds the median of the 100 steps before by more than five ' +
-      'robust standard deviations (1.4826 \u00d7 median absolute deviation). \u03b1 is the weight of ' +
-      'the dense guide in self-guided training.');
+      'robust standard deviations (1.4826 \u00d7 median absolute deviation). \u03b1, dashed, is the ' +
+      'weight of the dense guide in self-guided training.');
   const order = data.runs.slice().sort((a, b) =>
       (b.guided_steps > 0) - (a.guided_steps > 0) || b.n_spikes - a.n_spikes);
   const pick = element('select', {'aria-label': 'run'}, ...order.map((run, i) => element('option',

@@ -115,13 +115,16 @@ void add_curves(const RunRecord& run, Json& json) {
   json["spikes"] = spikes;
 }
 
-void note_unfinished(Report& report) {
+void note_left_out(Report& report) {
   for (const RunRecord& run : report.runs) {
-    if (run.finished()) continue;
-    report.notes.push_back(
-        format("{} is unfinished: step {} of {}{}; drawn, but left out of means "
-               "and fits",
-               run.path, run.steps, run.planned_steps, run.cut ? ", its last line is cut" : ""));
+    if (!run.finished()) {
+      report.notes.push_back(
+          format("{} is unfinished: step {} of {}{}; drawn, but left out of means and fits",
+                 run.path, run.steps, run.planned_steps, run.cut ? ", its last line is cut" : ""));
+    } else if (!std::isfinite(run.final_loss)) {
+      report.notes.push_back(format(
+          "{} has no final validation loss; left out of means of losses and fits", run.path));
+    }
   }
 }
 
@@ -158,7 +161,7 @@ Report make_report(const std::vector<std::string>& paths) {
     }
   }
   report.comparison = compare(report.runs);
-  note_unfinished(report);
+  note_left_out(report);
   note_same_seeds(report);
   return report;
 }

@@ -19,8 +19,9 @@ struct Report {
 // one of them is none.
 Report make_report(const std::vector<std::string>& paths);
 
-// {"notes", "runs", "sizes", "groups", "fits"}: what `lathe report --json` prints. Numbers that are
-// not there are null. "fits" has two rows a variant, against "train_flops" and "params".
+// {"notes", "sizes", "variants", "groups", "runs", "fits"}: what `lathe report --json` prints.
+// Numbers that are not there are null; groups, runs, sizes and variants refer to each other by
+// index. "fits" has two rows a variant, against "train_flops" and "params".
 Json report_to_json(const Report& report);
 
 // The same, and of each run its curve, validations and spikes, of each fit the curve with its band.

@@ -173,6 +173,22 @@ TEST_CASE("report: writes the page, and with --json prints what is in it") {
   CHECK(has(result.err, "of 40, its last line is cut"));
 }
 
+TEST_CASE(
+    "report: a run that ends without a validation loss is no number in a mean, and is named") {
+  const TempDir folder;
+  const std::string a = plant(planted(folder, "a", 1, 2)), b = plant(planted(folder, "b", 2, 9));
+  std::string metrics = read_text_file(b + "/metrics.jsonl");
+  metrics.replace(metrics.find("\"val_loss\":9,"), 13, "\"val_loss\":null,");
+  write_text(b + "/metrics.jsonl", metrics);
+  const ProgramResult result = run_lathe({"report", a, b, "--json"});
+  REQUIRE(result.status == 0);
+  const Json group = Json::parse(result.out).at("groups")[0];
+  CHECK(group.at("n_finished") == 2);
+  CHECK(group.at("loss").at("n") == 1);
+  CHECK(group.at("loss").at("mean") == 2.0);
+  CHECK(has(result.err, b + " has no final validation loss"));
+}
+
 TEST_CASE("report: a run given twice counts once, and that is said") {
   const TempDir folder;
   const std::string a = plant(planted(folder, "a", 1, 2));
