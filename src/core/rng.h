@@ -25,7 +25,14 @@ inline Philox philox(Philox counter, uint64_t key) {
 }
 
 // What a stream of numbers is for: streams never overlap.
-enum class RandomUse : uint32_t { kInit = 1, kBatchOrder, kSampling, kGuideDraw, kMixture };
+enum class RandomUse : uint32_t {
+  kInit = 1,
+  kBatchOrder,
+  kSampling,
+  kGuideDraw,
+  kMixture,
+  kResample
+};
 
 // Numbers 0, 1, 2, … of the stream (seed, use, stream), each at any time.
 class Random {

@@ -12,12 +12,13 @@ allowed() {
     core) echo core ;;
     kernels) echo core kernels ;;
     infer) echo core kernels infer ;;
+    report) echo core report ;;
     train) echo core kernels train ;;
     serve) echo core kernels infer serve ;;
-    cli) echo core kernels infer train serve cli ;;
+    cli) echo core kernels infer report train serve cli ;;
   esac
 }
-layers="core kernels infer train serve cli"
+layers="core kernels infer report train serve cli"
 longest=500
 
 check() {
@@ -50,7 +51,7 @@ check() {
 
   while read -r line file; do
     if ((line > longest)); then breach "$file: $line lines, at most $longest"; fi
-  done < <(find $sources -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inc' \) -exec wc -l {} + |
+  done < <(find $sources -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.js' -o -name '*.css' \) -exec wc -l {} + |
     grep -v ' total$')
 
   # A source is built when a CMakeLists.txt of its folder or of one above names it by its path from
@@ -87,7 +88,7 @@ check() {
 
 # A tree without breaches, to plant one in.
 make_tree() {
-  mkdir -p "$1"/src/{core,kernels,infer,train,serve,cli} "$1/tests/core" "$1/cmake"
+  mkdir -p "$1"/src/{core,kernels,infer,report,train,serve,cli} "$1/tests/core" "$1/cmake"
   echo '#include "core/a.h"' >"$1/src/core/a.cpp"
   echo '#pragma once' >"$1/src/core/a.h"
   echo 'add_library(core a.cpp)' >"$1/src/core/CMakeLists.txt"
@@ -121,9 +122,13 @@ train includes infer|echo '#include "infer/model.h"' >>src/train/t.cpp
 infer includes train|echo '#include "train/t.h"' >src/infer/i.h
 infer includes serve|echo '#include "serve/t.h"' >src/infer/i.h
 kernels includes LibTorch|mkdir src/kernels/sub && echo '#include <c10/x.h>' >src/kernels/sub/k.inc
+report includes infer|echo '#include "infer/model.h"' >src/report/r.h
+infer includes report|echo '#include "report/page.h"' >src/infer/i.h
+report includes LibTorch|echo '#include <torch/torch.h>' >src/report/r.h
 serve includes train|echo '#include "train/t.h"' >src/serve/s.h
 does not know|mkdir src/misc
 src/core/a.h: 501 lines|seq 501 | sed 's,^,// ,' >src/core/a.h
+src/report/p.js: 501 lines|seq 501 >src/report/p.js
 src/core/b.cpp: in no CMakeLists.txt|touch src/core/b.cpp
 tests/core/b_test.cpp: in no CMakeLists.txt|touch tests/core/b_test.cpp && echo xb_test.cpp >>tests/core/CMakeLists.txt
 examples/e.cpp: 501 lines|mkdir examples && seq 501 | sed 's,^,// ,' >examples/e.cpp

@@ -1,0 +1,36 @@
+// What each key of a run file means to a comparison: one table, from which groups, families of
+// sizes and dense twins follow.
+#pragma once
+
+#include <string>
+
+#include "report/run_record.h"
+
+namespace lathe::report {
+
+enum class KeyRole {
+  kIgnored,  // names or watches the run; the result is the same
+  kSize,     // how large the model is and how long it trains
+  kFollows,  // usually set to suit the size: part of the variant only where two groups of one size
+             // differ in it
+  kVariant,  // everything else
+};
+KeyRole role_of(const std::string& key);
+
+// The keys that decide the result: equal for runs of one group.
+RunKeys result_keys(const RunRecord& run);
+
+// The keys of one role. As a variant, widths that grow with the model are written as shares of it
+// ("1/4 d_model"), so that a family keeps its name over its sizes.
+RunKeys size_keys(const RunRecord& run);
+RunKeys variant_keys(const RunRecord& run);
+RunKeys following_keys(const RunRecord& run);
+
+// The keys in which a dense twin must agree: all but the linears, the guide, the topology, and what
+// follows the size.
+RunKeys twin_keys(const RunRecord& run);
+
+// Whether the model is dense and trained without a guide.
+bool is_dense(const RunRecord& run);
+
+}  // namespace lathe::report

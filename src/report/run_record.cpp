@@ -1,0 +1,132 @@
+#include "report/run_record.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "core/account.h"
+#include "core/atomic_file.h"
+#include "core/config_tree.h"
+
+namespace lathe::report {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr i64 kCurvePoints = 320;  // of a run: finer than a screen shows, and small in the page
+
+void flatten(const Json& tree, const std::string& prefix, RunKeys& keys) {
+  for (const auto& [key, value] : tree.items()) {
+    if (value.is_object()) {
+      flatten(value, prefix + key + ".", keys);
+    } else {
+      keys[prefix + key] = value;
+    }
+  }
+}
+
+// The value of a key, or `otherwise` where it is absent; Error when it is of another type.
+template <class T>
+T key_or(const RunKeys& keys, const std::string& key, T otherwise, const std::string& where) {
+  const auto at = keys.find(key);
+  if (at == keys.end()) return otherwise;
+  const Json& value = at->second;
+  bool fits = value.is_string();
+  if constexpr (std::is_same_v<T, bool>) fits = value.is_boolean();
+  if constexpr (std::is_same_v<T, i64>) fits = value.is_number_integer();
+  if constexpr (std::is_same_v<T, double>) fits = value.is_number();
+  if (!fits) fail("[report] {}: '{}' is {}", where, key, value.dump());
+  return value.get<T>();
+}
+
+// Self-guided training with fixed FLOPs appends its guided steps, as core/account.h counts them.
+i64 planned_steps(const RunKeys& keys, const ModelSpec& model, const std::string& where) {
+  const i64 steps = key_or<i64>(keys, "steps", 0, where);
+  if (steps < 1) fail("[report] {}: 'steps' is {}, expected at least 1", where, steps);
+  if (key_or<std::string>(keys, "self_guided.mode", "off", where) != "fixed_flops") return steps;
+  double share = key_or<double>(keys, "self_guided.share", 0, where);
+  if (share == 0) {
+    share = matching_guide_share(make_plan(model),
+                                 key_or<bool>(keys, "self_guided.stochastic", true, where));
+  }
+  if (!(share > 0 && share <= 1)) {
+    fail("[report] {}: 'self_guided.share' is {}, expected 0 … 1", where, share);
+  }
+  return steps + static_cast<i64>(static_cast<double>(steps) * share);
+}
+
+std::vector<ValidationPoint> place_validations(const MetricsLog& log) {
+  std::vector<ValidationPoint> points;
+  for (const ValidationLine& v : log.validations) {
+    const auto at = std::partition_point(log.steps.begin(), log.steps.end(),
+                                         [&](const StepLine& s) { return s.step < v.step; });
+    const bool found = at != log.steps.end() && at->step == v.step;
+    const ValidationPoint point = {v.step, found ? at->tokens : kNan, found ? at->flops : kNan,
+                                   v.loss, v.bits_per_byte};
+    // A resumed run may repeat the validation it was stopped at.
+    if (!points.empty() && points.back().step == v.step) points.pop_back();
+    points.push_back(point);
+  }
+  return points;
+}
+
+}  // namespace
+
+RunRecord make_run_record(const std::string& path, const Json& run_file, const MetricsLog& log) {
+  const std::string where = path + "/run.toml";
+  RunRecord run;
+  run.path = path;
+  flatten(run_file, "", run.keys);
+  if (!run_file.contains("model") || !run_file.at("model").is_object()) {
+    fail("[report] {}: no [model]; expected the resolved run file that lathe train writes", where);
+  }
+  Json model = run_file.at("model");
+  model.erase("init_from");  // of the run, not of the model
+  run.model = parse_model_spec(model, where);
+  try {
+    make_plan(run.model);
+  } catch (const Error& e) {
+    fail("[report] {}: {}", where, e.what());
+  }
+  run.seed = key_or<i64>(run.keys, "seed", 1, where);
+  run.planned_steps = planned_steps(run.keys, run.model, where);
+  run.cut = log.cut;
+  std::vector<double> speeds;
+  for (const StepLine& s : log.steps) {
+    if (std::isfinite(s.tokens_per_s)) speeds.push_back(s.tokens_per_s);
+    run.skipped_steps += s.skipped;
+    run.guided_steps += std::isfinite(s.alpha);
+  }
+  run.tokens_per_s = median(std::move(speeds));
+  if (!log.steps.empty()) {
+    run.steps = log.steps.back().step;
+    run.tokens = log.steps.back().tokens;
+    run.flops = log.steps.back().flops;
+  }
+  run.curve = smoothed_curve(log.steps, kCurvePoints);
+  run.validations = place_validations(log);
+  run.spikes = find_spikes(log.steps);
+  const bool validated = !run.validations.empty();
+  run.final_loss = validated ? run.validations.back().loss : kNan;
+  run.final_bits_per_byte = validated ? run.validations.back().bits_per_byte : kNan;
+  return run;
+}
+
+RunRecord read_run(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) fail("[report] {}: no such run directory", path);
+  for (const char* name : {"run.toml", "metrics.jsonl"}) {
+    if (!fs::is_regular_file(path + "/" + name, ignored)) {
+      fail("[report] {}: holds no {}; expected a run directory, as lathe train makes it", path,
+           name);
+    }
+  }
+  const std::string metrics = path + "/metrics.jsonl";
+  return make_run_record(path, load_config(path + "/run.toml"),
+                         parse_metrics(read_text_file(metrics), metrics));
+}
+
+}  // namespace lathe::report
