@@ -33,6 +33,7 @@ constexpr KeyRow kKeys[] = {
     {"model.d_head", KeyRole::kSize},
     {"steps", KeyRole::kSize},
     {"tokens", KeyRole::kSize},
+    {"flops", KeyRole::kSize},
     {"optimizer.lr", KeyRole::kFollows},
     {"data.global_batch", KeyRole::kFollows},
     {"schedule.warmup", KeyRole::kFollows},

@@ -42,6 +42,14 @@ T key_or(const RunKeys& keys, const std::string& key, T otherwise, const std::st
   return value.get<T>();
 }
 
+GuideDraw draw_of(const RunKeys& keys, const std::string& where) {
+  const std::string name = key_or<std::string>(keys, "self_guided.stochastic", "paper", where);
+  const auto names = names_of(GuideDraw{});
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at == names.end()) fail("[report] {}: 'self_guided.stochastic' is '{}'", where, name);
+  return static_cast<GuideDraw>(at - names.begin());
+}
+
 // Self-guided training with fixed FLOPs appends its guided steps, as core/account.h counts them.
 i64 planned_steps(const RunKeys& keys, const ModelSpec& model, const std::string& where) {
   const i64 steps = key_or<i64>(keys, "steps", 0, where);
@@ -49,8 +57,8 @@ i64 planned_steps(const RunKeys& keys, const ModelSpec& model, const std::string
   if (key_or<std::string>(keys, "self_guided.mode", "off", where) != "fixed_flops") return steps;
   double share = key_or<double>(keys, "self_guided.share", 0, where);
   if (share == 0) {
-    share = matching_guide_share(make_plan(model),
-                                 key_or<bool>(keys, "self_guided.stochastic", true, where));
+    const double alpha_end = key_or<double>(keys, "self_guided.alpha_end", 0, where);
+    share = matching_guide_share(make_plan(model), draw_of(keys, where), (1 + alpha_end) / 2);
   }
   if (!(share > 0 && share <= 1)) {
     fail("[report] {}: 'self_guided.share' is {}, expected 0 … 1", where, share);
