@@ -3,24 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
-#include "core/config_tree.h"
 #include "core/safetensors.h"
 
 namespace lathe::train {
-
-void TrainerState::visit_fields(FieldVisitor& v) {
-  v.field("step", step, "");
-  v.field("tokens", tokens, "");
-  v.field("skipped", skipped, "");
-  v.field("skipped_in_row", skipped_in_row, "");
-  v.field("flops", flops, "");
-  v.field("seconds", seconds, "");
-  v.field("best_loss", best_loss, "");
-  v.field("best_step", best_step, "");
-  v.field("last_val_loss", last_val_loss, "");
-  v.field("last_eval_step", last_eval_step, "");
-  v.field("data", data, "");
-}
 
 namespace {
 
@@ -113,10 +98,8 @@ void save_trainer(const std::string& folder, const TrainerState& state, TrainedS
 }
 
 TrainerState load_trainer_state(const std::string& folder) {
-  TrainerState state;
   const std::string path = folder + "/trainer.json";
-  read_fields(parse_json(read_text_file(path), path), state, path);
-  return state;
+  return parse_trainer_state(read_text_file(path), path);
 }
 
 void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide) {

@@ -6,24 +6,9 @@
 #include "train/guidance.h"
 #include "train/optimizer.h"
 #include "train/run_spec.h"
+#include "train/trainer_state.h"
 
 namespace lathe::train {
-
-// Where a run stands; everything else is a pure function of it and the run file.
-struct TrainerState {
-  i64 step = 0;  // updates tried, so the index of the next one
-  i64 tokens = 0;
-  i64 skipped = 0;         // updates left out because the loss or gradient was not finite
-  i64 skipped_in_row = 0;  // the guard's window
-  double flops = 0;
-  double seconds = 0;  // of training, over all parts of the run
-  double best_loss = 0;
-  i64 best_step = -1;
-  double last_val_loss = 0;
-  i64 last_eval_step = -1;
-  std::string data;  // fingerprint of the prepared folders
-  void visit_fields(FieldVisitor& v);
-};
 
 // A model directory: config.json, model.safetensors (f32 masters), the tokenizer's file.
 void save_model(const std::string& folder, ModelSpec spec, Parameters& parameters,

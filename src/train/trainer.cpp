@@ -122,7 +122,8 @@ class Trainer {
       if (run_.init_from.empty()) {
         initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
-        load_weights(model_directory(run_.init_from) + "/model.safetensors", parameters_);
+        const auto say = [&](const std::string& text) { progress_.say(text); };
+        load_weights(model_directory(run_.init_from, say) + "/model.safetensors", parameters_);
       }
       if (phases_.guided > 0) {
         begin_guidance();
