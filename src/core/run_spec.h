@@ -5,7 +5,9 @@
 #include "core/account.h"
 #include "core/model_spec.h"
 
-namespace lathe::train {
+namespace lathe {
+
+constexpr i64 kMostSteps = 1'000'000'000'000'000;
 
 enum class RunDevice { kCpu, kCuda };
 enum class OptimizerKind { kAdamw, kSpectron };
@@ -125,4 +127,4 @@ Phases phases_of(const RunSpec& run);
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides);
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where);
 
-}  // namespace lathe::train
+}  // namespace lathe

@@ -1,4 +1,4 @@
-#include "train/run_spec.h"
+#include "core/run_spec.h"
 
 #include <array>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "core/config_tree.h"
 
-namespace lathe::train {
+namespace lathe {
 
 std::span<const std::string_view> names_of(RunDevice) {
   static constexpr std::array<std::string_view, 2> names = {"cpu", "cuda"};
@@ -162,7 +162,7 @@ i64 steps_for_flops(const RunSpec& run) {
   const double a_step = 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
   const double steps = std::floor(run.flops / a_step * (1 + 1e-12));
   if (steps < 1) fail("[run] flops is {:.3g}, and one update costs {:.3g}", run.flops, a_step);
-  return static_cast<i64>(std::min(steps, 9e15));
+  return static_cast<i64>(std::min(steps, static_cast<double>(kMostSteps)));
 }
 
 }  // namespace
@@ -189,6 +189,7 @@ void RunSpec::validate() {
   if (out.empty()) fail("[run] out is empty, expected a directory");
   at_least("data.micro_batch", data.micro_batch, 1);
   at_least("data.global_batch", data.global_batch, 1);
+  between("data.global_batch", static_cast<double>(data.global_batch), 1, 1e9);
   if (data.global_batch % data.micro_batch) {
     fail("[run] data.micro_batch {} does not divide data.global_batch {}", data.micro_batch,
          data.global_batch);
@@ -207,6 +208,7 @@ void RunSpec::validate() {
   if (tokens > 0) steps = tokens / batch_tokens();
   if (flops > 0) steps = steps_for_flops(*this);
   at_least("steps", steps, 1);
+  between("steps", static_cast<double>(steps), 1, static_cast<double>(kMostSteps));
   at_least("threads", threads, 0);
   at_least("checkpoint_every", checkpoint_every, 0);
   at_least("keep_checkpoints", keep_checkpoints, 1);
@@ -248,4 +250,4 @@ RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& o
                         path.empty() ? "--set" : path);
 }
 
-}  // namespace lathe::train
+}  // namespace lathe
