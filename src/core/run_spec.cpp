@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/config_tree.h"
+#include "core/dataset.h"
 
 namespace lathe {
 
@@ -151,15 +152,19 @@ double guided_share(const RunSpec& run, const Plan& plan) {
   return share;
 }
 
-// The most steps whose training costs no more than run.flops.
-i64 steps_for_flops(const RunSpec& run) {
-  const Plan plan = make_plan(run.model);
-  const double share = guided_share(run, plan);
+// What training costs a step on new batches, the guide and repeated batches included.
+double flops_per_step(const RunSpec& run, const Plan& plan, double share) {
   const double own = forward_flops_per_token(plan, run.model.context_length);
   const double longer = run.self_guided.mode == GuideMode::kFixedFlops ? 1 + share : 1;
   const double guide =
       share * guide_flops_per_token(plan, run.self_guided.stochastic, mean_alpha(run.self_guided));
-  const double a_step = 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
+  return 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
+}
+
+// The most steps whose training costs no more than run.flops.
+i64 steps_for_flops(const RunSpec& run) {
+  const Plan plan = make_plan(run.model);
+  const double a_step = flops_per_step(run, plan, guided_share(run, plan));
   const double steps = std::floor(run.flops / a_step * (1 + 1e-12));
   if (steps < 1) fail("[run] flops is {:.3g}, and one update costs {:.3g}", run.flops, a_step);
   return static_cast<i64>(std::min(steps, static_cast<double>(kMostSteps)));
@@ -174,6 +179,32 @@ Phases phases_of(const RunSpec& run) {
   phases.guided = static_cast<i64>(share * static_cast<double>(run.steps));
   if (run.self_guided.mode == GuideMode::kFixedFlops) phases.total += phases.guided;
   return phases;
+}
+
+double planned_flops(const RunSpec& run) {
+  const Phases phases = phases_of(run);
+  const auto steps = static_cast<double>(phases.steps);
+  const Plan plan = make_plan(run.model);
+  return steps * flops_per_step(run, plan, static_cast<double>(phases.guided) / steps);
+}
+
+void check_data(const RunSpec& run) {
+  if (run.data.path.empty()) {
+    fail("[run] data.path is empty, expected a folder made by 'lathe data prepare'");
+  }
+  if (!run.data.weights.empty() && run.data.weights.size() != run.data.path.size()) {
+    fail("[run] data.weights has {} numbers for {} folders of data.path", run.data.weights.size(),
+         run.data.path.size());
+  }
+  for (const std::string& folder : run.data.path) {
+    const DatasetInfo info = load_dataset_info(folder);
+    if (info.vocab_size > run.model.vocab_size) {
+      fail(
+          "[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
+          "least {}",
+          folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
+    }
+  }
 }
 
 void RunSpec::validate() {
@@ -233,10 +264,12 @@ void RunSpec::validate() {
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where) {
   if (!tree.is_object()) fail("{}: found {}, expected a table of keys", where, tree.type_name());
   const Json section = tree.contains("model") ? tree["model"] : Json::object();
-  const Json init_from =
-      section.is_object() && section.contains("init_from") ? section.at("init_from") : Json("");
+  const std::string init_from =
+      section.is_object() && section.contains("init_from") && section.at("init_from").is_string()
+          ? section.at("init_from").get<std::string>()
+          : "";  // what is no text is refused below
   tree["model"] = resolve_model_section(section, folder, where);
-  tree["model"]["init_from"] = init_from;
+  tree["model"]["init_from"] = init_from.empty() ? "" : path_beside(folder, init_from);
   RunSpec run;
   read_fields(tree, run, where);
   run.validate();
@@ -244,7 +277,7 @@ RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& 
 }
 
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides) {
-  Json tree = path.empty() ? Json::object() : load_config(path);
+  Json tree = path.empty() ? Json::object() : load_config_on_base(path);
   for (const std::string& assignment : overrides) apply_override(tree, assignment);
   return parse_run_spec(std::move(tree), std::filesystem::path(path).parent_path().string(),
                         path.empty() ? "--set" : path);
