@@ -76,8 +76,8 @@ int cmd_bench(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   }
-  spec.device = device == "cuda" ? train::RunDevice::kCuda : train::RunDevice::kCpu;
-  spec.precision = precision == "f32" ? train::Precision::kF32 : train::Precision::kBf16;
+  spec.device = device == "cuda" ? RunDevice::kCuda : RunDevice::kCpu;
+  spec.precision = precision == "f32" ? Precision::kF32 : Precision::kBf16;
   int threads = 0;
   const auto rows = train::bench_train(spec, &threads);
   if (json) {

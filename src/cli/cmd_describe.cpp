@@ -151,8 +151,10 @@ int cmd_describe(int argc, char** argv) {
   const Description description =
       describe_model(load_model_spec(source, overrides),
                      training.tokens > 0 ? std::optional<TrainPlan>(training) : std::nullopt);
+  // Overrides make another model of it than the paper's.
   write_out(json ? describe_as_json(description).dump(2) + "\n"
-                 : describe_as_text(description, source));
+                 : describe_as_text(description, source) +
+                       published_text(overrides.empty() ? source : ""));
   return 0;
 }
 

@@ -29,7 +29,7 @@ int cmd_report(int argc, char** argv) {
   std::vector<std::string> paths;
   std::string out;
   bool json = false;
-  app.add_option("runs", paths, "run directories, as lathe train makes them")
+  app.add_option("runs", paths, "run directories, as lathe train makes them, or a folder of such")
       ->required()
       ->type_name("RUN");
   app.add_option("--out", out, "the page to write; an existing file is replaced")

@@ -25,7 +25,7 @@ int cmd_train(int argc, char** argv) {
   }
   if (path.empty() && !print_config) throw CLI::RequiredError("RUN");
 
-  const train::RunSpec run = train::load_run_spec(path, overrides);
+  const RunSpec run = load_run_spec(path, overrides);
   if (print_config) {
     std::fputs(print_toml(run).c_str(), stdout);
     return 0;

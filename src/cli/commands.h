@@ -11,5 +11,6 @@ int cmd_data(int argc, char** argv);
 int cmd_eval(int argc, char** argv);
 int cmd_generate(int argc, char** argv);
 int cmd_report(int argc, char** argv);
+int cmd_study(int argc, char** argv);
 
 }  // namespace lathe

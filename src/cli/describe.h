@@ -25,6 +25,10 @@ Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> train
 // The shape is part of the command line's contract (DESIGN.md); train_total is null without tokens.
 Json describe_as_json(const Description& description);
 
+// What the paper prints of a preset, beside our own counts; empty where it prints nothing. Our
+// training FLOPs belong to the paper's tokens.
+std::string published_text(const std::string& preset);
+
 std::string describe_as_text(const Description& description, const std::string& title);
 
 }  // namespace lathe

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cli/describe.h"
+#include "core/presets.h"
 
 namespace lathe {
 
@@ -173,6 +174,24 @@ std::string describe_as_text(const Description& d, const std::string& title) {
   text += "\nplan\n" + plan.text;
   if (structured(d.plan)) text += "\n" + twin_text(d);
   return text;
+}
+
+std::string published_text(const std::string& preset) {
+  const Published* paper = published_of(preset);
+  if (!paper) return "";
+  const Plan plan = make_plan(load_model_spec(preset, {}));
+  const ParamCount count = count_params(plan);
+  const TrainPlan training{.tokens = preset_tokens(preset), .batch_tokens = kPaperBatchTokens};
+  std::string text = "\nprinted in arXiv 2406.16450, and counted here\n";
+  const auto millions = [&](const char* name, double printed, i64 own) {
+    if (printed == 0) return;
+    text += format("  {:<14}{:>12.6g} M  {:>12.6g} M\n", name, printed / 1e6,
+                   static_cast<double>(own) / 1e6);
+  };
+  millions("parameters", paper->params, count.total);
+  millions("ffn", paper->ffn_params, count.ffn);
+  return text + format("  {:<14}{:>14.4g}  {:>14.4g}\n", "training FLOP", paper->train_flops,
+                       count_training(plan, training).flops);
 }
 
 }  // namespace lathe

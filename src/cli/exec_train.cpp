@@ -10,15 +10,20 @@
 
 namespace lathe {
 
-int exec_train(int argc, char** argv) {
+std::string train_program(const std::string& command) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) fail("[cli] cannot read /proc/self/exe: {}", error.message());
-  const std::string program = (self.parent_path() / "lathe-train").string();
+  std::string program = (self.parent_path() / "lathe-train").string();
   if (!std::filesystem::exists(program, error)) {
-    fail("[{}] {} is missing: this build has no LibTorch; build with scripts/build", argv[0],
+    fail("[{}] {} is missing: this build has no LibTorch; build with scripts/build", command,
          program);
   }
+  return program;
+}
+
+int exec_train(int argc, char** argv) {
+  const std::string program = train_program(argv[0]);
   std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
   arguments.insert(arguments.end(), argv, argv + argc);
   arguments.push_back(nullptr);

@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"eval", "score a model", cmd_eval},
     {"generate", "continue a prompt", cmd_generate},
     {"bench", "measure speed", exec_train},
+    {"study", "train a grid of runs: specs, budgets, seeds", cmd_study},
     {"report", "compare training runs: tables, charts, scaling fits", cmd_report},
 };
 

@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -108,6 +109,60 @@ void merge_config(Json& tree, const Json& over) {
   for (const auto& [key, value] : over.items()) merge_config(tree[key], value);
 }
 
+Json load_config_on_base(const std::string& path) {
+  constexpr size_t kMostBases = 8;
+  std::vector<Json> layers = {load_config(path)};
+  std::string own = path;
+  for (;;) {
+    Json& tree = layers.back();
+    const auto base = tree.is_object() ? tree.find("base") : tree.end();
+    if (base == tree.end() || !tree.is_object()) break;
+    if (!base->is_string()) fail("{}: base is no text; expected the name of a file", own);
+    const std::string name = base->get<std::string>();
+    tree.erase("base");
+    if (layers.size() > kMostBases) {
+      fail("{}: more than {} files with a base above each other; does one name itself?", path,
+           kMostBases);
+    }
+    const std::string next = (std::filesystem::path(own).parent_path() / name).string();
+    Json below = blaming(own, [&] { return load_config(next); });
+    layers.push_back(std::move(below));
+    own = next;
+  }
+  Json result = std::move(layers.back());
+  for (size_t i = layers.size() - 1; i-- > 0;) merge_config(result, layers[i]);
+  return result;
+}
+
+namespace {
+
+// a.b = value as {"a": {"b": value}}; `what` begins errors.
+Json nested(const std::string& key, Json value, const std::string& what) {
+  std::stringstream parts(key);
+  std::vector<std::string> names;
+  for (std::string name; std::getline(parts, name, '.');) {
+    if (name.empty()) fail("{}: empty name in '{}'", what, key);
+    names.push_back(name);
+  }
+  if (names.size() > kMaxDepth) fail("{}: more than {} names", what, kMaxDepth);
+  for (size_t i = names.size(); i-- > 0;) {
+    Json outer = Json::object();
+    outer[names[i]] = std::move(value);
+    value = std::move(outer);
+  }
+  return value;
+}
+
+}  // namespace
+
+void apply_dotted(Json& tree, const Json& table, const std::string& where) {
+  if (!table.is_object()) fail("{}: found {}, expected a table of keys", where, table.type_name());
+  for (const auto& [key, value] : table.items()) {
+    if (key.empty()) fail("{}: a key is empty", where);
+    merge_config(tree, nested(key, value, where));
+  }
+}
+
 void apply_override(Json& tree, const std::string& assignment) {
   if (!tree.is_object() && !tree.is_null()) {
     fail("--set {}: the file holds {}, expected a table of keys", assignment, tree.type_name());
@@ -130,21 +185,7 @@ void apply_override(Json& tree, const std::string& assignment) {
       // Not a TOML value, so bare text: --set out=runs/a.
     }
   }
-  Json patch;
-  std::stringstream parts(key);
-  std::vector<std::string> names;
-  for (std::string name; std::getline(parts, name, '.');) {
-    if (name.empty()) fail("--set {}: empty name in '{}'", assignment, key);
-    names.push_back(name);
-  }
-  if (names.size() > kMaxDepth) fail("--set {}: more than {} names", assignment, kMaxDepth);
-  patch = std::move(value);
-  for (size_t i = names.size(); i-- > 0;) {
-    Json outer = Json::object();
-    outer[names[i]] = std::move(patch);
-    patch = std::move(outer);
-  }
-  merge_config(tree, patch);
+  merge_config(tree, nested(key, std::move(value), "--set " + assignment));
 }
 
 }  // namespace lathe

@@ -108,6 +108,11 @@ ModelSpec parse_model_spec(const Json& object, const std::string& where) {
 
 Json to_json(const ModelSpec& spec) { return write_fields(spec); }
 
+std::string path_beside(const std::string& folder, const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? path : (fs::path(folder) / path).string();
+}
+
 Json resolve_model_section(const Json& section, const std::string& folder,
                            const std::string& where) {
   if (!section.is_object()) fail("{}: [model] is no table", where);
@@ -127,12 +132,10 @@ Json resolve_model_section(const Json& section, const std::string& folder,
     fail("{}: [model] has more than one of preset, spec, init_from", where);
   }
   if (!preset.empty()) base = preset_spec(preset);
-  const auto beside = [&](const std::string& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored) ? path : (fs::path(folder) / path).string();
-  };
-  if (!spec.empty()) base = load_config(beside(spec));
-  if (!init_from.empty()) base = load_config(model_directory(beside(init_from)) + "/config.json");
+  if (!spec.empty()) base = load_config(path_beside(folder, spec));
+  if (!init_from.empty()) {
+    base = load_config(model_directory(path_beside(folder, init_from)) + "/config.json");
+  }
   merge_config(base, own);
   return base;
 }
@@ -148,7 +151,7 @@ Json load_model_spec_json(const std::string& source) {
     fail("[spec] '{}' is no preset, file or model directory{}", source,
          near.empty() ? "" : "; did you mean '" + near + "'?");
   }
-  const Json tree = load_config(source);
+  const Json tree = load_config_on_base(source);
   if (tree.is_object() && tree.contains("model") && tree.at("model").is_object()) {
     return resolve_model_section(tree.at("model"), fs::path(source).parent_path().string(), source);
   }

@@ -68,6 +68,9 @@ ModelSpec load_model_spec(const std::string& source, const std::vector<std::stri
 // The same before the overrides are applied and the fields read.
 Json load_model_spec_json(const std::string& source);
 
+// A path of a config in `folder`: as it is where that exists, else inside the folder.
+std::string path_beside(const std::string& folder, const std::string& path);
+
 // [model] of a run file: preset = or spec = or neither, then any spec key. `folder` is where a
 // relative spec file is looked for.
 Json resolve_model_section(const Json& section, const std::string& folder,

@@ -48,6 +48,22 @@ constexpr Small kSmall[] = {
     {"cgpt-124m", TopologyKind::kCgpt, 1},
 };
 
+constexpr Published kPublished[] = {
+    {"gpt2-m", 335.08e6, 0, 1.548e19},
+    {"gpt2-l", 729.11e6, 0, 7.034e19},
+    {"gpt2-xl", 1274.14e6, 805.31e6, 2.102e20},
+    {"gpt2-xl-lowrank63", 984.73e6, 515.90e6, 1.660e20},
+    {"gpt2-xl-blockshuffle63", 984.73e6, 515.90e6, 1.660e20},
+    {"gpt2-xl-blockdense63", 954.58e6, 485.75e6, 1.613e20},
+    {"gpt2-xl-lowrank32", 743.56e6, 274.73e6, 1.291e20},
+    {"gpt2-xl-blockshuffle32", 743.56e6, 274.73e6, 1.291e20},
+    {"gpt2-xl-blockdense32", 728.49e6, 259.65e6, 1.268e20},
+    {"gpt2-m-gqa", 335e6, 0, 1.55e19},
+    {"gpt2-l-gqa", 729e6, 0, 7.03e19},
+    {"wide-structured-m", 219e6, 0, 1.55e19},
+    {"wide-structured-l", 464e6, 0, 7.03e19},
+};
+
 struct Preset {
   std::string name;
   ModelSpec spec;
@@ -138,5 +154,12 @@ std::vector<std::string> preset_names() {
 Json preset_spec(const std::string& name) { return to_json(get(name).spec); }
 
 double preset_tokens(const std::string& name) { return get(name).tokens; }
+
+const Published* published_of(const std::string& preset) {
+  for (const Published& row : kPublished) {
+    if (preset == row.preset) return &row;
+  }
+  return nullptr;
+}
 
 }  // namespace lathe

@@ -1,6 +1,7 @@
 #include "report/names.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 namespace lathe::report {
@@ -16,9 +17,14 @@ std::string table_of(const std::string& key) {
   return dot == std::string::npos ? "" : key.substr(0, dot);
 }
 
+// "4e+10" rather than "40000000000.0".
 std::string value_text(const Json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) {
+    const std::string brief = format("{:g}", value.get<double>());
+    if (std::strtod(brief.c_str(), nullptr) == value.get<double>()) return brief;
+  }
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 // Keys with more than one value among the items; absent counts as a value.

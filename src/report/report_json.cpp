@@ -146,8 +146,35 @@ void note_same_seeds(Report& report) {
 
 }  // namespace
 
-Report make_report(const std::vector<std::string>& paths) {
+namespace {
+
+// A folder that holds runs, a study's say, stands for those that have written something.
+std::vector<std::string> runs_at(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const auto is_run = [&](const fs::path& folder) {
+    return fs::exists(folder / "run.toml", ignored) &&
+           fs::exists(folder / "metrics.jsonl", ignored);
+  };
+  std::vector<std::string> runs;
+  if (!fs::exists(fs::path(path) / "run.toml", ignored)) {
+    for (const auto& entry : fs::directory_iterator(path, ignored)) {
+      if (is_run(entry.path())) runs.push_back(entry.path().string());
+    }
+  }
+  std::sort(runs.begin(), runs.end());
+  if (runs.empty()) runs.push_back(path);  // a run, or an Error that says what it lacks
+  return runs;
+}
+
+}  // namespace
+
+Report make_report(const std::vector<std::string>& given) {
   Report report;
+  std::vector<std::string> paths;
+  for (const std::string& path : given) {
+    for (std::string& run : runs_at(path)) paths.push_back(std::move(run));
+  }
   std::map<std::string, std::string> seen;  // canonical path → as given
   for (const std::string& path : paths) {
     std::error_code ignored;

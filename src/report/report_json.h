@@ -15,8 +15,8 @@ struct Report {
   std::vector<std::string> notes;  // what a reader should know: left out, given twice
 };
 
-// Reads the run directories and compares them; one given twice is read once, and noted. Error where
-// one of them is none.
+// Reads the run directories, those inside of a folder that is none, and compares them; one given
+// twice is read once, and noted. Error where there is none.
 Report make_report(const std::vector<std::string>& paths);
 
 // {"notes", "sizes", "variants", "groups", "runs", "fits"}: what `lathe report --json` prints.

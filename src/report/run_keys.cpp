@@ -35,6 +35,7 @@ constexpr KeyRow kKeys[] = {
     {"tokens", KeyRole::kSize},
     {"flops", KeyRole::kSize},
     {"optimizer.lr", KeyRole::kFollows},
+    {"optimizer.spectron_lr", KeyRole::kFollows},
     {"data.global_batch", KeyRole::kFollows},
     {"schedule.warmup", KeyRole::kFollows},
     {"schedule.cooldown", KeyRole::kFollows},
@@ -102,9 +103,9 @@ RunKeys twin_keys(const RunRecord& run) {
   RunKeys keys = result_keys(run);
   std::erase_if(keys, [](const auto& item) {
     return role_of(item.first) == KeyRole::kFollows ||
-           starts_with_any(item.first,
-                           {"model.ffn_linear.", "model.attention_linear.",
-                            "model.dense_ffn_layers", "model.topology.", "self_guided."});
+           starts_with_any(item.first, {"model.ffn_linear.", "model.attention_linear.",
+                                        "model.dense_ffn_layers", "model.topology.", "self_guided.",
+                                        "init", "optimizer.factor_"});  // the last two: of factors
   });
   return keys;
 }

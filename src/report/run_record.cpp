@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <limits>
 
-#include "core/account.h"
 #include "core/atomic_file.h"
 #include "core/config_tree.h"
+#include "core/run_spec.h"
 
 namespace lathe::report {
 
@@ -42,28 +42,30 @@ T key_or(const RunKeys& keys, const std::string& key, T otherwise, const std::st
   return value.get<T>();
 }
 
-GuideDraw draw_of(const RunKeys& keys, const std::string& where) {
-  const std::string name = key_or<std::string>(keys, "self_guided.stochastic", "paper", where);
-  const auto names = names_of(GuideDraw{});
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) fail("[report] {}: 'self_guided.stochastic' is '{}'", where, name);
-  return static_cast<GuideDraw>(at - names.begin());
-}
+// What decides how many steps a run has, as the trainer reads it.
+struct GuidedSection {
+  SelfGuidedSpec self_guided;
+  void visit_fields(FieldVisitor& v) { v.section("self_guided", self_guided, ""); }
+};
 
-// Self-guided training with fixed FLOPs appends its guided steps, as core/account.h counts them.
-i64 planned_steps(const RunKeys& keys, const ModelSpec& model, const std::string& where) {
-  const i64 steps = key_or<i64>(keys, "steps", 0, where);
-  if (steps < 1) fail("[report] {}: 'steps' is {}, expected at least 1", where, steps);
-  if (key_or<std::string>(keys, "self_guided.mode", "off", where) != "fixed_flops") return steps;
-  double share = key_or<double>(keys, "self_guided.share", 0, where);
-  if (share == 0) {
-    const double alpha_end = key_or<double>(keys, "self_guided.alpha_end", 0, where);
-    share = matching_guide_share(make_plan(model), draw_of(keys, where), (1 + alpha_end) / 2);
+// Self-guided training with fixed FLOPs appends its guided steps to those of the run file.
+i64 planned_steps(const Json& run_file, const RunKeys& keys, const ModelSpec& model,
+                  const std::string& where) {
+  RunSpec run;
+  run.steps = key_or<i64>(keys, "steps", 0, where);
+  if (run.steps < 1 || run.steps > kMostSteps) {
+    fail("[report] {}: 'steps' is {}, expected 1 … {}", where, run.steps, kMostSteps);
   }
-  if (!(share > 0 && share <= 1)) {
-    fail("[report] {}: 'self_guided.share' is {}, expected 0 … 1", where, share);
+  GuidedSection section;
+  if (const auto at = run_file.find("self_guided"); at != run_file.end()) {
+    read_fields(Json{{"self_guided", *at}}, section, "[report] " + where);
   }
-  return steps + static_cast<i64>(static_cast<double>(steps) * share);
+  run.model = model;
+  run.self_guided = section.self_guided;
+  if (!(run.self_guided.share >= 0 && run.self_guided.share <= 1)) {
+    fail("[report] {}: 'self_guided.share' is {}, expected 0 … 1", where, run.self_guided.share);
+  }
+  return blaming("[report] " + where, [&] { return phases_of(run).total; });
 }
 
 std::vector<ValidationPoint> place_validations(const MetricsLog& log) {
@@ -100,7 +102,11 @@ RunRecord make_run_record(const std::string& path, const Json& run_file, const M
     fail("[report] {}: {}", where, e.what());
   }
   run.seed = key_or<i64>(run.keys, "seed", 1, where);
-  run.planned_steps = planned_steps(run.keys, run.model, where);
+  run.planned_steps = planned_steps(run_file, run.keys, run.model, where);
+  // Where a budget is given, the steps follow from it: models of one budget are of one size.
+  for (const char* budget : {"tokens", "flops"}) {
+    if (key_or<double>(run.keys, budget, 0, where) > 0) run.keys.erase("steps");
+  }
   run.cut = log.cut;
   std::vector<double> speeds;
   for (const StepLine& s : log.steps) {

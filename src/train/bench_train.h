@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "train/run_spec.h"
+#include "core/run_spec.h"
 
 namespace lathe::train {
 

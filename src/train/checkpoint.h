@@ -2,10 +2,10 @@
 #pragma once
 
 #include "core/run_directory.h"
+#include "core/run_spec.h"
 #include "core/tokenizer.h"
 #include "train/guidance.h"
 #include "train/optimizer.h"
-#include "train/run_spec.h"
 #include "train/trainer_state.h"
 
 namespace lathe::train {

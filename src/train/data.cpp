@@ -28,24 +28,12 @@ std::string fingerprint_of(const TokenStream& tokens, const std::string& tokeniz
 
 RunData open_data(const RunSpec& run) {
   RunData data;
-  if (run.data.path.empty()) {
-    fail("[run] data.path is empty, expected a folder made by 'lathe data prepare'");
-  }
-  if (!run.data.weights.empty() && run.data.weights.size() != run.data.path.size()) {
-    fail("[run] data.weights has {} numbers for {} folders of data.path", run.data.weights.size(),
-         run.data.path.size());
-  }
+  check_data(run);
   std::vector<BatchSource::Source> sources;
   std::string first_tokenizer;
   for (size_t i = 0; i < run.data.path.size(); ++i) {
     const std::string& folder = run.data.path[i];
     const DatasetInfo info = load_dataset_info(folder);
-    if (info.vocab_size > run.model.vocab_size) {
-      fail(
-          "[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
-          "least {}",
-          folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
-    }
     const std::string tokenizer = folder + "/" + info.tokenizer;
     if (i == 0) {
       data.tokenizer = load_tokenizer(tokenizer);

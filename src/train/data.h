@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "core/batches.h"
+#include "core/run_spec.h"
 #include "core/tokenizer.h"
 #include "train/evaluate.h"
-#include "train/run_spec.h"
 
 namespace lathe::train {
 

@@ -1,7 +1,7 @@
 // The device a run is on.
 #pragma once
 
-#include "train/run_spec.h"
+#include "core/run_spec.h"
 #include "train/torch.h"
 
 namespace lathe::train {

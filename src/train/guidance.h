@@ -6,8 +6,8 @@
 
 #include <functional>
 
+#include "core/run_spec.h"
 #include "train/parameters.h"
-#include "train/run_spec.h"
 
 namespace lathe::train {
 

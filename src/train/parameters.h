@@ -5,8 +5,8 @@
 
 #include <map>
 
+#include "core/run_spec.h"
 #include "core/tensor_list.h"
-#include "train/run_spec.h"
 #include "train/torch.h"
 
 namespace lathe::train {

@@ -1,7 +1,7 @@
 // The learning rate of a step: a pure function.
 #pragma once
 
-#include "train/run_spec.h"
+#include "core/run_spec.h"
 
 namespace lathe::train {
 

@@ -245,3 +245,15 @@ TEST_CASE(
   CHECK(there.status == 7);
   CHECK(there.out == "train|run.toml|--set|out=a b||");
 }
+
+TEST_CASE("describe: what the paper prints of a preset stands beside our counts") {
+  const ProgramResult text = run_lathe({"describe", "gpt2-xl-lowrank63"});
+  CHECK(has(text.out,
+            "printed in arXiv 2406.16450, and counted here\n"
+            "  parameters          984.73 M       984.732 M\n"));
+  CHECK(has(text.out, "1.66e+20"));
+  for (const char* changed : {"d_ff=512", "n_layers=2"}) {
+    CHECK(!has(run_lathe({"describe", "gpt2-m", "--set", changed}).out, "printed in"));
+  }
+  CHECK(!has(run_lathe({"describe", "gpt2-s"}).out, "printed in"));
+}

@@ -86,7 +86,7 @@ TEST_CASE("account: training is three times forward, plus the guide's share") {
   CHECK(count.steps == 15 + 7);
   CHECK(count.flops == doctest::Approx(3 * 64 * (22 * forward + 7 * 2 * 48)).epsilon(1e-12));
 
-  // Half of the passes dense in place of structured: 48 for twice 30 weights.
+  // Half of the passes dense in place of structured: 48 for 60 weights (rank 3 of 4 × 6 is more).
   training.draw = GuideDraw::kUnbiased;
   count = count_training(plan, training);
   CHECK(count.flops ==

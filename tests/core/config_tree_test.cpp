@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
@@ -120,4 +121,45 @@ TEST_CASE("config: a file is TOML by its ending, else JSON; a missing one is an 
   CHECK(load_config(folder.file("a.toml")) == load_config(folder.file("a.json")));
   CHECK(test::contains(test::error_text([&] { load_config(folder.file("none.json")); }),
                        "none.json"));
+}
+
+TEST_CASE("config: a file is laid on its base, which is beside it and may have one of its own") {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir.file("sub"));
+  write_file_atomically(dir.file("a.toml"),
+                        "x = 1\ny = 1\nz = 1\n[f]\nkind = \"low_rank\"\nrank = 4\n");
+  write_file_atomically(dir.file("sub/b.toml"),
+                        "base = \"../a.toml\"\ny = 2\nz = 2\n[f]\nkind = \"dense\"\n");
+  write_file_atomically(dir.file("c.toml"), "base = \"sub/b.toml\"\nz = 3\n");
+  CHECK(load_config_on_base(dir.file("c.toml")) ==
+        json(R"({"f": {"kind": "dense"}, "x": 1, "y": 2, "z": 3})"));
+  CHECK(load_config_on_base(dir.file("a.toml")) == load_config(dir.file("a.toml")));
+}
+
+TEST_CASE("config: a base that is not there, no text, or itself is an Error naming the file") {
+  const test::TempDir dir;
+  const auto refusal = [&](const std::string& text) {
+    write_file_atomically(dir.file("a.toml"), text);
+    return test::error_text([&] { load_config_on_base(dir.file("a.toml")); });
+  };
+  const std::string missing = refusal("base = \"none.toml\"\n");
+  CHECK(missing.starts_with(dir.file("a.toml") + ": "));
+  CHECK(test::contains(missing, "none.toml"));
+  CHECK(test::contains(refusal("base = 3\n"), "a.toml: base is no text"));
+  CHECK(test::contains(refusal("base = \"a.toml\"\n"), "a.toml: more than 8 files with a base"));
+  write_file_atomically(dir.file("list.json"), "[1]");
+  CHECK(load_config_on_base(dir.file("list.json")).is_array());
+}
+
+TEST_CASE("config: a table of dotted keys is laid on the tree like overrides") {
+  Json tree = json(R"({"m": {"f": {"kind": "low_rank", "rank": 4}, "d": 1}})");
+  apply_dotted(tree, json(R"({"m.f": {"kind": "dense"}, "m.e.g": 2, "m": {"d": 3}})"), "w");
+  CHECK(tree == json(R"({"m": {"f": {"kind": "dense"}, "d": 3, "e": {"g": 2}}})"));
+  const auto refusal = [](const std::string& table) {
+    Json any = Json::object();
+    return test::error_text([&] { apply_dotted(any, json(table), "w"); });
+  };
+  CHECK(test::contains(refusal("[1]"), "w: found array, expected a table"));
+  CHECK(test::contains(refusal(R"({"a..b": 1})"), "w: empty name in 'a..b'"));
+  CHECK(test::contains(refusal(R"({"": 1})"), "w: a key is empty"));
 }

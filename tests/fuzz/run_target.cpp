@@ -4,8 +4,8 @@
 
 #include "core/config_tree.h"
 #include "core/error.h"
+#include "core/run_spec.h"
 #include "fuzz/fuzz.h"
-#include "train/run_spec.h"
 #include "train/trainer_state.h"
 
 using namespace lathe;

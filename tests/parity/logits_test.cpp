@@ -16,7 +16,7 @@ struct Logits {
   at::Tensor torch, native;
 };
 
-Logits logits_of(const ModelSpec& spec, DType stored, train::Precision precision) {
+Logits logits_of(const ModelSpec& spec, DType stored, Precision precision) {
   const test::TempDir folder;
   const Plan plan = make_plan(spec);
   auto weights = test::random_weights(plan, 1);
@@ -46,7 +46,7 @@ Logits logits_of(const ModelSpec& spec, DType stored, train::Precision precision
 TEST_CASE("torch logits equal native logits for every topology × kind × option, f32") {
   for (const auto& [name, spec] : test::tiny_specs()) {
     CAPTURE(name);
-    const Logits l = logits_of(spec, DType::kF32, train::Precision::kF32);
+    const Logits l = logits_of(spec, DType::kF32, Precision::kF32);
     CHECK((l.torch - l.native).abs().max().item<double>() < 1e-4);
   }
 }
@@ -55,7 +55,7 @@ TEST_CASE("torch logits equal native logits where the weights are stored in bf16
   for (const auto& [name, spec] : test::tiny_specs()) {
     CAPTURE(name);
     // The values stored are the same; only the engines' own arithmetic differs.
-    const Logits l = logits_of(spec, DType::kBf16, train::Precision::kF32);
+    const Logits l = logits_of(spec, DType::kBf16, Precision::kF32);
     const double size = l.torch.abs().max().item<double>();
     CHECK((l.torch - l.native).abs().max().item<double>() < 0.05 * size);
   }

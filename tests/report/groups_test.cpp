@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/account.h"
 #include "core/config_tree.h"
 #include "report/planted_runs.h"
 #include "support/error_text.h"
@@ -98,13 +99,19 @@ TEST_CASE("groups: a run that is not done is a member, and left out of every mea
 TEST_CASE("groups: with fixed FLOPs a run is done after its guided steps too") {
   PlantedRun a = planted("a", 2);
   a.ffn = kShuffle;
-  a.guided = "mode = \"fixed_flops\"\nshare = 0.25\nstochastic = true\n";
+  a.guided = "mode = \"fixed_flops\"\nshare = 0.25\nstochastic = \"paper\"\n";
   a.steps = 40;
   a.steps_done = 40;
   CHECK_FALSE(record(a).finished());
   CHECK(record(a).planned_steps == 50);
   a.steps_done = 50;
   CHECK(record(a).finished());
+  // Without a share it is what makes up for the dense twin, by what guidance costs.
+  a.guided = "mode = \"fixed_flops\"\nalpha_end = 0.25\n";
+  const double share =
+      matching_guide_share(make_plan(record(a).model), GuideDraw::kPaper, (1 + 0.25) / 2);
+  REQUIRE((share > 0.1 && share < 0.9));
+  CHECK(record(a).planned_steps == 40 + static_cast<i64>(40 * share));
   a.guided = "mode = \"fixed_steps\"\nshare = 0.25\n";
   a.steps_done = 40;
   CHECK(record(a).finished());
@@ -186,6 +193,20 @@ TEST_CASE("groups: the dense twin has the same size and training, and its seeds'
   low.steps = 60;  // trained longer than any dense one
   const Comparison longer = compare_planted({dense, low});
   for (const Group& group : longer.groups) CHECK_FALSE(group.dense);
+}
+
+TEST_CASE("groups: one budget of FLOPs is one size, however many steps a model makes of it") {
+  PlantedRun dense = planted("dense", 2.0), low = planted("low", 2.5);
+  dense.top = low.top = "flops = 4e10\ninit = \"paper\"\n";
+  low.top = "flops = 4e10\ninit = \"spectral\"\n";  // of factors: the twin has none
+  low.ffn = kLowRank;
+  low.steps = 55;
+  const Comparison c = compare_planted({dense, low});
+  CHECK(c.sizes.size() == 1);
+  CHECK(c.groups[1].gap.mean == doctest::Approx(0.5));
+  low.top = "flops = 5e10\ninit = \"spectral\"\n";
+  CHECK(compare_planted({dense, low}).sizes ==
+        std::vector<std::string>{"flops 4e+10", "flops 5e+10"});
 }
 
 TEST_CASE("groups: another topology is held against its own dense group, else against plain gpt") {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
 #include "report/planted_runs.h"
@@ -202,13 +203,27 @@ TEST_CASE("report: a run given twice counts once, and that is said") {
   CHECK(has(same_seed.err, "are the same run with the same seed 1"));
 }
 
+TEST_CASE("report: a folder of runs stands for the runs in it, whatever else it holds") {
+  const TempDir folder;
+  plant(planted(folder, "b", 2, 2.5));
+  plant(planted(folder, "a", 1, 2));
+  std::filesystem::create_directories(folder.file("run-files"));
+  std::filesystem::create_directories(folder.file("begun"));  // killed before its first line
+  write_text(folder.file("begun/run.toml"), "");
+  const auto json = nlohmann::json::parse(run_lathe({"report", folder.path(), "--json"}).out);
+  REQUIRE(json["runs"].size() == 2);
+  CHECK(json["runs"][0]["path"] == folder.file("a"));
+  CHECK(json["runs"][1]["path"] == folder.file("b"));
+}
+
 TEST_CASE("report: what is wrong is said in one line, and an older page stays as it was") {
   const TempDir folder;
   const std::string a = plant(planted(folder, "a", 1, 2)), out = folder.file("page.html");
   write_text(out, "old");
   check_refused(run_lathe({"report", a, folder.file("none"), "--out", out}),
                 "no such run directory");
-  check_refused(run_lathe({"report", folder.path(), "--out", out}), "holds no run.toml");
+  std::filesystem::create_directory(folder.file("empty"));
+  check_refused(run_lathe({"report", folder.file("empty"), "--out", out}), "holds no run.toml");
   PlantedRun damaged = planted(folder, "damaged", 1, 2);
   plant(damaged);
   std::string metrics = read_text_file(damaged.folder + "/metrics.jsonl");

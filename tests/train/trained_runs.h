@@ -16,9 +16,9 @@
 #include "core/dataset.h"
 #include "core/rng.h"
 #include "core/run_directory.h"
+#include "core/run_spec.h"
 #include "support/run_program.h"
 #include "support/temp_dir.h"
-#include "train/run_spec.h"
 
 namespace lathe::train {
 

@@ -5,7 +5,9 @@
 #include "core/account.h"
 #include "core/model_spec.h"
 
-namespace lathe::train {
+namespace lathe {
+
+constexpr i64 kMostSteps = 1'000'000'000'000'000;
 
 enum class RunDevice { kCpu, kCuda };
 enum class OptimizerKind { kAdamw, kSpectron };
@@ -120,9 +122,16 @@ struct Phases {
 // Pure; `run` is validated.
 Phases phases_of(const RunSpec& run);
 
-// A run file (.toml or .json), --set overrides on top, [model] resolved. An empty path stands for
-// an empty file: the defaults.
+// What training is expected to cost, guidance included.
+double planned_flops(const RunSpec& run);
+
+// Error unless every folder of data.path is a prepared one whose vocabulary the model has. Reads
+// their dataset.json only.
+void check_data(const RunSpec& run);
+
+// A run file (.toml or .json) on its base, --set overrides on top, [model] resolved. An empty path
+// stands for an empty file: the defaults.
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides);
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where);
 
-}  // namespace lathe::train
+}  // namespace lathe

@@ -1,4 +1,4 @@
-#include "train/run_spec.h"
+#include "core/run_spec.h"
 
 #include <array>
 #include <cmath>
@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/config_tree.h"
+#include "core/dataset.h"
 
-namespace lathe::train {
+namespace lathe {
 
 std::span<const std::string_view> names_of(RunDevice) {
   static constexpr std::array<std::string_view, 2> names = {"cpu", "cuda"};
@@ -151,18 +152,22 @@ double guided_share(const RunSpec& run, const Plan& plan) {
   return share;
 }
 
-// The most steps whose training costs no more than run.flops.
-i64 steps_for_flops(const RunSpec& run) {
-  const Plan plan = make_plan(run.model);
-  const double share = guided_share(run, plan);
+// What training costs a step on new batches, the guide and repeated batches included.
+double flops_per_step(const RunSpec& run, const Plan& plan, double share) {
   const double own = forward_flops_per_token(plan, run.model.context_length);
   const double longer = run.self_guided.mode == GuideMode::kFixedFlops ? 1 + share : 1;
   const double guide =
       share * guide_flops_per_token(plan, run.self_guided.stochastic, mean_alpha(run.self_guided));
-  const double a_step = 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
+  return 3 * static_cast<double>(run.batch_tokens()) * (longer * own + guide);
+}
+
+// The most steps whose training costs no more than run.flops.
+i64 steps_for_flops(const RunSpec& run) {
+  const Plan plan = make_plan(run.model);
+  const double a_step = flops_per_step(run, plan, guided_share(run, plan));
   const double steps = std::floor(run.flops / a_step * (1 + 1e-12));
   if (steps < 1) fail("[run] flops is {:.3g}, and one update costs {:.3g}", run.flops, a_step);
-  return static_cast<i64>(std::min(steps, 9e15));
+  return static_cast<i64>(std::min(steps, static_cast<double>(kMostSteps)));
 }
 
 }  // namespace
@@ -174,6 +179,32 @@ Phases phases_of(const RunSpec& run) {
   phases.guided = static_cast<i64>(share * static_cast<double>(run.steps));
   if (run.self_guided.mode == GuideMode::kFixedFlops) phases.total += phases.guided;
   return phases;
+}
+
+double planned_flops(const RunSpec& run) {
+  const Phases phases = phases_of(run);
+  const auto steps = static_cast<double>(phases.steps);
+  const Plan plan = make_plan(run.model);
+  return steps * flops_per_step(run, plan, static_cast<double>(phases.guided) / steps);
+}
+
+void check_data(const RunSpec& run) {
+  if (run.data.path.empty()) {
+    fail("[run] data.path is empty, expected a folder made by 'lathe data prepare'");
+  }
+  if (!run.data.weights.empty() && run.data.weights.size() != run.data.path.size()) {
+    fail("[run] data.weights has {} numbers for {} folders of data.path", run.data.weights.size(),
+         run.data.path.size());
+  }
+  for (const std::string& folder : run.data.path) {
+    const DatasetInfo info = load_dataset_info(folder);
+    if (info.vocab_size > run.model.vocab_size) {
+      fail(
+          "[run] {} was prepared with a vocabulary of {}, and model.vocab_size is {}; set it to at "
+          "least {}",
+          folder, info.vocab_size, run.model.vocab_size, info.vocab_size);
+    }
+  }
 }
 
 void RunSpec::validate() {
@@ -189,6 +220,7 @@ void RunSpec::validate() {
   if (out.empty()) fail("[run] out is empty, expected a directory");
   at_least("data.micro_batch", data.micro_batch, 1);
   at_least("data.global_batch", data.global_batch, 1);
+  between("data.global_batch", static_cast<double>(data.global_batch), 1, 1e9);
   if (data.global_batch % data.micro_batch) {
     fail("[run] data.micro_batch {} does not divide data.global_batch {}", data.micro_batch,
          data.global_batch);
@@ -207,6 +239,7 @@ void RunSpec::validate() {
   if (tokens > 0) steps = tokens / batch_tokens();
   if (flops > 0) steps = steps_for_flops(*this);
   at_least("steps", steps, 1);
+  between("steps", static_cast<double>(steps), 1, static_cast<double>(kMostSteps));
   at_least("threads", threads, 0);
   at_least("checkpoint_every", checkpoint_every, 0);
   at_least("keep_checkpoints", keep_checkpoints, 1);
@@ -231,10 +264,12 @@ void RunSpec::validate() {
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where) {
   if (!tree.is_object()) fail("{}: found {}, expected a table of keys", where, tree.type_name());
   const Json section = tree.contains("model") ? tree["model"] : Json::object();
-  const Json init_from =
-      section.is_object() && section.contains("init_from") ? section.at("init_from") : Json("");
+  const std::string init_from =
+      section.is_object() && section.contains("init_from") && section.at("init_from").is_string()
+          ? section.at("init_from").get<std::string>()
+          : "";  // what is no text is refused below
   tree["model"] = resolve_model_section(section, folder, where);
-  tree["model"]["init_from"] = init_from;
+  tree["model"]["init_from"] = init_from.empty() ? "" : path_beside(folder, init_from);
   RunSpec run;
   read_fields(tree, run, where);
   run.validate();
@@ -242,10 +277,10 @@ RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& 
 }
 
 RunSpec load_run_spec(const std::string& path, const std::vector<std::string>& overrides) {
-  Json tree = path.empty() ? Json::object() : load_config(path);
+  Json tree = path.empty() ? Json::object() : load_config_on_base(path);
   for (const std::string& assignment : overrides) apply_override(tree, assignment);
   return parse_run_spec(std::move(tree), std::filesystem::path(path).parent_path().string(),
                         path.empty() ? "--set" : path);
 }
 
-}  // namespace lathe::train
+}  // namespace lathe
