@@ -1,89 +1,18 @@
-// lathe bench train: the speed of training steps.
-#include <CLI/CLI.hpp>
-#include <cstdio>
-#include <nlohmann/json.hpp>
-
+// lathe bench: measures of speed, one file each.
+#include "cli/bench_options.h"
 #include "cli/commands_train.h"
-#include "train/bench_train.h"
 
 namespace lathe {
-
-namespace {
-
-void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec,
-                int threads) {
-  std::printf("training steps of %lld sequences, in turns, median of %lld, %d threads\n",
-              static_cast<long long>(spec.batch), static_cast<long long>(spec.steps), threads);
-  std::printf("%-28s %12s %10s %12s %8s %8s\n", "model", "parameters", "ms/step", "tokens/s",
-              "of peak", "ratio");
-  for (const train::BenchTrainRow& row : rows) {
-    std::printf("%-28s %12lld %10.1f %12.1f %7.1f%% %8.2f\n", row.model.c_str(),
-                static_cast<long long>(row.params), row.ms, row.tokens_per_s, 100 * row.peak_share,
-                row.tokens_per_s / rows.front().tokens_per_s);
-  }
-}
-
-void print_json(const std::vector<train::BenchTrainRow>& rows, int threads) {
-  Json list = Json::array();
-  for (const train::BenchTrainRow& row : rows) {
-    Json object;
-    object["model"] = row.model;
-    object["params"] = row.params;
-    object["ms"] = row.ms;
-    object["tokens_per_s"] = row.tokens_per_s;
-    object["peak_share"] = row.peak_share;
-    object["threads"] = threads;
-    list.push_back(object);
-  }
-  std::printf("%s\n", list.dump(1).c_str());
-}
-
-}  // namespace
 
 int cmd_bench(int argc, char** argv) {
   CLI::App app("Measure speed.", "lathe bench");
   app.require_subcommand(1);
-  CLI::App* steps = app.add_subcommand("train", "training steps on random tokens, models in turns");
-  train::BenchTrainSpec spec;
-  spec.models = {"gpt2-s", "gpt2-s-lowrank32"};
-  std::string device = "cpu", precision = "bf16";
-  bool json = false;
-  steps->add_option("SPEC", spec.models, "presets, spec files or model directories")
-      ->capture_default_str();
-  steps->add_option("--set", spec.overrides, "KEY=VALUE on every spec")->allow_extra_args(false);
-  steps->add_option("--batch", spec.batch, "sequences a step")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  steps->add_option("--context", spec.context, "tokens a sequence; 0: the model's")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  steps->add_option("--steps", spec.steps, "timed steps, after two that are not")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  steps->add_option("--threads", spec.threads, "0: what affinity and cgroup allow")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  steps->add_option("--device", device)
-      ->capture_default_str()
-      ->check(CLI::IsMember({"cpu", "cuda"}));
-  steps->add_option("--precision", precision)
-      ->capture_default_str()
-      ->check(CLI::IsMember({"bf16", "f32"}));
-  steps->add_flag("--recompute", spec.recompute, "compute activations again in the backward");
-  steps->add_flag("--json", json, "rows as JSON");
+  add_bench_ffn(app);
+  add_bench_train(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
-  }
-  spec.device = device == "cuda" ? RunDevice::kCuda : RunDevice::kCpu;
-  spec.precision = precision == "f32" ? Precision::kF32 : Precision::kBf16;
-  int threads = 0;
-  const auto rows = train::bench_train(spec, &threads);
-  if (json) {
-    print_json(rows, threads);
-  } else {
-    print_rows(rows, spec, threads);
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "train/linear.h"
 
 #include "train/fused.h"
+#include "train/shuffle.h"
 
 namespace lathe::train {
 
@@ -66,88 +67,115 @@ struct DenseFunction : Function<DenseFunction> {
   }
 };
 
-// A block-diagonal product: in (N, blocks, cols) · w (blocks, rows, cols)ᵀ → (blocks, N, rows).
-at::Tensor block_product(const at::Tensor& in, const at::Tensor& w) {
-  return at::bmm(in.transpose(0, 1), w.transpose(1, 2));
+// The slices of x (N, blocks · C) as (blocks, N, C), in place.
+at::Tensor slices(const at::Tensor& x, i64 blocks) {
+  return x.view({x.size(0), blocks, x.size(1) / blocks}).transpose(0, 1);
 }
 
-// The two-factor product of core/linear_spec.h. Shapes: x (N, in), z (N, inner), y (N, out); k, q,
-// p and l, s, r as there.
+// out[i] = a[i] · b[i] for a stack of matrices, any of them in strides. On CPUs one product each:
+// LibTorch's batched one first copies operands in strides, and took twice as long.
+void stacked_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  if (!a.is_cpu()) {
+    at::Tensor whole = out;
+    at::bmm_out(whole, a, b);
+    return;
+  }
+  for (i64 i = 0; i < a.size(0); ++i) {
+    at::Tensor one = out[i];
+    at::mm_out(one, a[i], b[i]);
+  }
+}
+
+// grad[i] += scale · a[i]ᵀ b[i], each as add_product.
+void add_stacked_products(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b,
+                          double scale = 1) {
+  if (!a.is_cpu()) {
+    add_to(grad, at::bmm(a.transpose(1, 2), b), scale);
+    return;
+  }
+  for (i64 i = 0; i < a.size(0); ++i) {
+    at::Tensor one = grad[i];
+    add_product(one, a[i], b[i], scale);
+  }
+}
+
+// The two-factor product of core/linear_spec.h. x (N, in), y (N, out); what is between the factors
+// is as the second one takes it: z (N, inner), or with several blocks dealt out, (u_blocks, N,
+// u_in). Slices of x and of the inner vector are products' operands where they lie.
 struct TwoFactorFunction : Function<TwoFactorFunction> {
-  struct Shapes {
-    i64 n, k, q, p, l, s, r;
-  };
-  static Shapes shapes(const at::Tensor& x, const TwoFactor& f) {
-    return {x.size(0), f.v_blocks, f.v_out, f.v_in, f.u_blocks, f.u_out, f.u_in};
+  static at::Tensor first(const at::Tensor& x, const at::Tensor& v, const TwoFactor& f) {
+    at::Tensor z;
+    if (f.v_blocks == 1) {
+      z = at::mm(x, v.t());
+    } else {
+      z = at::empty({x.size(0), f.inner()}, x.options());
+      stacked_products(slices(z, f.v_blocks), slices(x, f.v_blocks), v.transpose(1, 2));
+    }
+    return f.u_blocks == 1 ? z : deal_columns(z, f.u_blocks);
   }
 
-  static at::Tensor first(const at::Tensor& x, const at::Tensor& v, const Shapes& c) {
-    if (c.k == 1) return at::linear(x, v);
-    return block_product(x.view({c.n, c.k, c.p}), v).transpose(0, 1).reshape({c.n, c.k * c.q});
-  }
-  // Group l of z: every l-th element, as (l, n, r).
-  static at::Tensor dealt(const at::Tensor& z, const Shapes& c) {
-    return z.view({c.n, c.r, c.l}).permute({2, 0, 1}).contiguous();
-  }
-  // Undoes the interleaving of y: (n, s·l) → (l, n, s).
-  static at::Tensor parted(const at::Tensor& y, const Shapes& c) {
-    return y.view({c.n, c.s, c.l}).permute({2, 0, 1}).contiguous();
-  }
-
-  // u z + b of z (N, inner).
   static at::Tensor second(const at::Tensor& z, const at::Tensor& u, const at::Tensor& bias,
-                           const Shapes& c) {
-    if (c.l == 1) return at::linear(z, u, bias);
-    const at::Tensor y =
-        at::bmm(dealt(z, c), u.transpose(1, 2)).permute({1, 2, 0}).reshape({c.n, c.s * c.l});
-    return bias.defined() ? y.add_(bias) : y;
+                           const TwoFactor& f) {
+    if (f.u_blocks == 1) return at::linear(z, u, bias);
+    const at::Tensor y = at::empty({f.u_blocks, z.size(1), f.u_out}, z.options());
+    stacked_products(y, z, u.transpose(1, 2));
+    return collect_columns(y, bias);
   }
 
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const LinearSpec& spec,
                             Parameter* v, Parameter* u, Parameter* bias, double scale) {
     const TwoFactor f = *two_factor(spec);
-    const Shapes c = shapes(x, f);
-    const at::Tensor z = first(x, v->compute, c);
+    const at::Tensor z = first(x, v->compute, f);
     ctx->save_for_backward({x, z});
     ctx->saved_data["scale"] = scale;
-    ctx->saved_data["spec"] =
+    ctx->saved_data["shapes"] =
         std::vector<i64>{f.v_blocks, f.v_out, f.v_in, f.u_blocks, f.u_out, f.u_in};
     ctx->saved_data["v"] = reinterpret_cast<i64>(v);
     ctx->saved_data["u"] = reinterpret_cast<i64>(u);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
-    return second(z, scaled(u->compute, scale), bias ? bias->compute : at::Tensor(), c);
+    return second(z, scaled(u->compute, scale), bias ? bias->compute : at::Tensor(), f);
+  }
+
+  // dy → the gradient of the inner vector (N, inner), adding those of u and the bias.
+  static at::Tensor second_backward(const at::Tensor& dy, const at::Tensor& z, Parameter& u,
+                                    Parameter* bias, double scale, const TwoFactor& f) {
+    const at::Tensor w = scaled(u.compute, scale);
+    if (f.u_blocks == 1) {
+      if (bias) add_column_sum(bias->grad, dy);
+      add_product(u.grad, dy, z, scale);
+      return at::mm(dy, w);
+    }
+    const at::Tensor dealt = deal_columns(dy, f.u_blocks, bias ? &bias->grad : nullptr);
+    add_stacked_products(u.grad, dealt, z, scale);
+    const at::Tensor dz = at::empty_like(z);
+    stacked_products(dz, dealt, w);
+    return collect_columns(dz);
+  }
+
+  // dz → dx, adding the gradient of v.
+  static at::Tensor first_backward(const at::Tensor& dz, const at::Tensor& x, Parameter& v,
+                                   const TwoFactor& f) {
+    if (f.v_blocks == 1) {
+      add_product(v.grad, dz, x);
+      return at::mm(dz, v.compute);
+    }
+    const at::Tensor parts = slices(dz, f.v_blocks);
+    add_stacked_products(v.grad, parts, slices(x, f.v_blocks));
+    const at::Tensor dx = at::empty_like(x, at::MemoryFormat::Contiguous);
+    stacked_products(slices(dx, f.v_blocks), parts, v.compute);
+    return dx;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &z = saved[1];
-    const auto d = ctx->saved_data["spec"].toIntVector();
-    const Shapes c = {x.size(0), d[0], d[1], d[2], d[3], d[4], d[5]};
+    const auto d = ctx->saved_data["shapes"].toIntVector();
+    const TwoFactor f = {d[0], d[1], d[2], d[3], d[4], d[5]};
     auto* v = reinterpret_cast<Parameter*>(ctx->saved_data["v"].toInt());
     auto* u = reinterpret_cast<Parameter*>(ctx->saved_data["u"].toInt());
     auto* bias = reinterpret_cast<Parameter*>(ctx->saved_data["bias"].toInt());
-    const double scale = ctx->saved_data["scale"].toDouble();
-    const at::Tensor dy = grads[0].contiguous(), scaled_u = scaled(u->compute, scale);
-    if (bias) add_column_sum(bias->grad, dy);
-
-    at::Tensor dz;
-    if (c.l == 1) {
-      add_product(u->grad, dy, z, scale);
-      dz = at::mm(dy, scaled_u);
-    } else {
-      const at::Tensor dy_l = parted(dy, c);  // (l, n, s)
-      add_to(u->grad, at::bmm(dy_l.transpose(1, 2), dealt(z, c)), scale);
-      dz = at::bmm(dy_l, scaled_u).permute({1, 2, 0}).reshape({c.n, c.r * c.l});
-    }
-    if (c.k == 1) {
-      add_product(v->grad, dz, x);
-      return {at::mm(dz, v->compute), {}, {}, {}, {}, {}};
-    }
-    const at::Tensor dz_k = dz.view({c.n, c.k, c.q}).transpose(0, 1);  // (k, n, q)
-    const at::Tensor x_k = x.view({c.n, c.k, c.p}).transpose(0, 1);
-    add_to(v->grad, at::bmm(dz_k.transpose(1, 2), x_k));
-    const at::Tensor dx = at::bmm(dz_k, v->compute).transpose(0, 1).reshape({c.n, c.k * c.p});
-    return {dx, {}, {}, {}, {}, {}};
+    const at::Tensor dz = second_backward(grads[0].contiguous(), saved[1], *u, bias,
+                                          ctx->saved_data["scale"].toDouble(), f);
+    return {first_backward(dz, saved[0], *v, f), {}, {}, {}, {}, {}};
   }
 };
 
@@ -173,11 +201,9 @@ at::Tensor Linear::forward(const at::Tensor& x, double scale) const {
 }
 
 at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u) {
-  const at::Tensor identity = at::eye(spec.in, v.options());
-  const TwoFactorFunction::Shapes c = TwoFactorFunction::shapes(identity, *two_factor(spec));
-  const at::Tensor columns =
-      TwoFactorFunction::second(TwoFactorFunction::first(identity, v, c), u, {}, c);
-  return columns.t().contiguous();
+  const TwoFactor f = *two_factor(spec);
+  const at::Tensor z = TwoFactorFunction::first(at::eye(spec.in, v.options()), v, f);
+  return TwoFactorFunction::second(z, u, {}, f).t().contiguous();
 }
 
 }  // namespace lathe::train

@@ -69,6 +69,36 @@ TEST_CASE("bf16: forward stays within rounding of f32") {
   }
 }
 
+TEST_CASE("bf16: gradients stay within rounding of f32, for widths of several vectors") {
+  const LinearShape shapes[] = {
+      {{LinearKind::kDense, 0, 0}, 96, 160},        {{LinearKind::kLowRank, 40, 0}, 96, 160},
+      {{LinearKind::kBlockDense, 48, 4}, 96, 160},  {{LinearKind::kBlockShuffle, 0, 2}, 132, 260},
+      {{LinearKind::kBlockShuffle, 0, 3}, 96, 288}, {{LinearKind::kBlockShuffle, 0, 4}, 160, 320},
+      {{LinearKind::kBlockShuffle, 0, 8}, 256, 520}};
+  for (const LinearShape& shape : shapes) {
+    OneBlock exact(shape.option, shape.in, shape.out);
+    OneBlock rounded(shape.option, shape.in, shape.out, Precision::kBf16);
+    for (const char* name : {kUp, kDown}) {
+      const LinearSpec& spec = name == kUp ? exact.block().up : exact.block().down;
+      CAPTURE(describe_linear(spec));
+      const at::Tensor x = normal_tensor({35, spec.in}, 1, 3, 1);
+      const at::Tensor dy = normal_tensor({35, spec.out}, 1, 3, 2);
+      const auto input_grad = [&](OneBlock& f, at::ScalarType dtype) {
+        f.parameters.zero_grad();
+        const at::Tensor leaf = x.to(dtype).clone().requires_grad_();
+        f.linear(spec, name).forward(leaf).backward(dy.to(dtype));
+        return leaf.grad().to(at::kFloat);
+      };
+      CHECK(relative(input_grad(rounded, at::kBFloat16), input_grad(exact, at::kFloat)) < 0.02);
+      for (const Parameter& p : exact.parameters.list()) {
+        if (!p.info.name.starts_with(exact.part(name))) continue;
+        CAPTURE(p.info.name);
+        CHECK(relative(rounded.parameters.get(p.info.name).grad, p.grad) < 0.02);
+      }
+    }
+  }
+}
+
 TEST_CASE("projection of a representable matrix is exact, for every kind and shape") {
   for (const LinearShape& shape : kLinearShapes) {
     OneBlock f(shape.option, shape.in, shape.out);

@@ -26,4 +26,7 @@ void cast_to_bf16(const float* x, Bf16* y, int64_t begin, int64_t end);
 void add_bf16(const Bf16* x, float scale, float* y, int64_t begin, int64_t end);
 void add_column_sums(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
 
+void deal_columns(const DealColumns& args, int64_t begin, int64_t end);
+void collect_columns(const CollectColumns& args, int64_t begin, int64_t end);
+
 }  // namespace lathe::avx512

@@ -44,6 +44,8 @@ constexpr TrainKernels kAvx512Bf16 = {
     .cast_to_bf16 = avx512::cast_to_bf16,
     .add_bf16 = avx512::add_bf16,
     .add_column_sums = avx512::add_column_sums,
+    .deal_columns = avx512::deal_columns,
+    .collect_columns = avx512::collect_columns,
 };
 
 // libgcc also checks that the system saves the registers.

@@ -81,6 +81,22 @@ struct NormBackward {
   float* db = nullptr;          // (D) added to, or null; one buffer per concurrent range
 };
 
+// The shuffles between the factors of a structured linear: column c·L + l of a row is column c of
+// that row in group l. A unit is a row.
+struct DealColumns {
+  int64_t N = 0, L = 0, C = 0;  // rows, groups, columns a group
+  const Bf16* x = nullptr;      // (N, C·L)
+  Bf16* groups = nullptr;       // (L, N, C)
+  float* sums = nullptr;        // (C·L) the columns' sums, added to, or null; one buffer per
+                                // concurrent range
+};
+struct CollectColumns {
+  int64_t N = 0, L = 0, C = 0;
+  const Bf16* groups = nullptr;  // (L, N, C)
+  const Bf16* bias = nullptr;    // (C·L) or null
+  Bf16* y = nullptr;             // (N, C·L) the groups' columns in turn, plus bias
+};
+
 struct TrainKernels {
   const char* isa;  // "avx512_bf16"
 
@@ -115,6 +131,10 @@ struct TrainKernels {
   void (*add_bf16)(const Bf16* x, float scale, float* y, int64_t begin, int64_t end);
   // sums (C) += the sum of rows [begin, end) of x (n, C); one buffer per concurrent range.
   void (*add_column_sums)(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
+
+  // Rows [begin, end); all pointers of the arguments are to row 0. Fastest for 2, 4 and 8 groups.
+  void (*deal_columns)(const DealColumns&, int64_t begin, int64_t end);
+  void (*collect_columns)(const CollectColumns&, int64_t begin, int64_t end);
 };
 
 // The kernels of this machine, or null where its CPU lacks avx512_bf16: there the caller uses
