@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "cli/count_ranges.h"
 #include "core/run_spec.h"
 
 namespace lathe {
@@ -17,7 +18,7 @@ struct BenchOptions {
   void add_to(CLI::App& app) {
     app.add_option("--threads", threads, "0: what affinity and cgroup allow")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+        ->check(kCount);
     app.add_option("--device", device)
         ->capture_default_str()
         ->check(CLI::IsMember({"cpu", "cuda"}));

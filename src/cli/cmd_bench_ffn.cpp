@@ -85,18 +85,18 @@ void add_bench_ffn(CLI::App& app) {
   ffn.add_option("--width", spec.widths, "model width, repeatable; the inner width is 4 times that")
       ->capture_default_str()
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
+      ->check(kPositiveCount);
   ffn.add_option("--tokens", spec.tokens, "rows at a time, repeatable")
       ->capture_default_str()
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
+      ->check(kPositiveCount);
   ffn.add_option("--kind", spec.kinds, "beside dense, repeatable")
       ->capture_default_str()
       ->allow_extra_args(false)
       ->check(CLI::IsMember(spec.kinds));
   ffn.add_option("--repeats", spec.repeats, "timed ones, after two that are not")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(kPositiveCount);
   ffn.add_flag("--guided", spec.guided, "also steps of self-guided training, and what they add");
   options->add_to(ffn);
   ffn.callback([options] {

@@ -55,13 +55,13 @@ void add_bench_train(CLI::App& app) {
   steps.add_option("--set", spec.overrides, "KEY=VALUE on every spec")->allow_extra_args(false);
   steps.add_option("--batch", spec.batch, "sequences a step")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(kPositiveCount);
   steps.add_option("--context", spec.context, "tokens a sequence; 0: the model's")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(kCount);
   steps.add_option("--steps", spec.steps, "timed steps, after two that are not")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(kPositiveCount);
   steps.add_flag("--recompute", spec.recompute, "compute activations again in the backward");
   options->add_to(steps);
   steps.callback([options] {

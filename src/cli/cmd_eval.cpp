@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/count_ranges.h"
 #include "cli/model_session.h"
 #include "cli/progress_line.h"
 #include "core/atomic_file.h"
@@ -133,7 +134,7 @@ int cmd_eval(int argc, char** argv) {
       ->type_name("TASK,…");
   app.add_option("--data", options.data, "folder with the benchmarks' files")->type_name("DIR");
   app.add_option("--limit", options.limit, "only the first N documents or windows of each task")
-      ->check(CLI::PositiveNumber)
+      ->check(kPositiveCount)
       ->type_name("N");
   app.add_flag("--json", json, "one JSON object");
   try {

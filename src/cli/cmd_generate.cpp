@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/count_ranges.h"
 #include "cli/model_session.h"
 #include "core/error.h"
 #include "infer/generate.h"
@@ -37,7 +38,7 @@ int cmd_generate(int argc, char** argv) {
       ->type_name("TEXT");
   app.add_option("--max-tokens", options.max_tokens,
                  "tokens to generate at most; 0: until the context is full")
-      ->check(CLI::NonNegativeNumber)
+      ->check(kCount)
       ->capture_default_str();
   app.add_option("--temperature", sampler.temperature, "0: always the most likely token")
       ->capture_default_str();

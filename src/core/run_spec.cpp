@@ -227,7 +227,13 @@ void RunSpec::validate() {
   }
   at_least("tokens", tokens, 0);
   between("flops", flops, 0, 1e30);
-  between("self_guided.share", self_guided.share, 0, 1);
+  if (!(self_guided.share >= 0 && self_guided.share <= 1)) {
+    fail(
+        "[run] self_guided.share is {}, expected 0 … 1: the guided steps as a share of the run's, "
+        "no "
+        "more than there are",
+        self_guided.share);
+  }
   between("self_guided.alpha_end", self_guided.alpha_end, 0, 0.999);
   if (self_guided.handoff == GuideHandoff::kReproject && self_guided.alpha_end == 0) {
     fail(

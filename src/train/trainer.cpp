@@ -52,12 +52,12 @@ class StopSignals {
 class Trainer {
  public:
   Trainer(const RunSpec& run, bool resume)
-      : run_(run),
-        directory_((check_fresh(run, resume), run.out)),
+      : run_((check_fresh(run, resume), run)),
         device_(open_device(run.device, run.threads)),
         plan_(make_plan(run.model)),
         phases_(phases_of(run)),
         data_(open_data(run)),
+        directory_(run.out),  // made once the run is known to be possible
         parameters_(plan_, device_, run.precision),
         optimizer_(run.optimizer, parameters_),
         progress_(run.log_every, stderr) {
@@ -285,11 +285,11 @@ class Trainer {
   }
 
   RunSpec run_;
-  RunDirectory directory_;
   at::Device device_;
   Plan plan_;
   Phases phases_;
   RunData data_;
+  RunDirectory directory_;
   Parameters parameters_;
   Optimizer optimizer_;
   // There while state_.step < phases_.guided.
