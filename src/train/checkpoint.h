@@ -25,9 +25,9 @@ struct TrainedSet {
 // Optimizer state of the model and, while there is guidance (else null), its matrices and theirs.
 void save_trainer(const std::string& folder, const TrainerState& state, TrainedSet model,
                   const TrainedSet* guide);
-// Also brings the compute copies up to date. Error where the checkpoint has no guidance and `guide`
-// is not null.
 TrainerState load_trainer_state(const std::string& folder);
+// Weights and optimizer states into the sets, whose compute copies are brought up to date. Error where
+// `guide` is not null and the checkpoint has no guidance.
 void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide);
 
 }  // namespace lathe::train
