@@ -26,8 +26,8 @@ struct TrainedSet {
 void save_trainer(const std::string& folder, const TrainerState& state, TrainedSet model,
                   const TrainedSet* guide);
 TrainerState load_trainer_state(const std::string& folder);
-// Weights and optimizer states into the sets, whose compute copies are brought up to date. Error where
-// `guide` is not null and the checkpoint has no guidance.
+// Weights and optimizer states into the sets, whose compute copies are brought up to date. Error
+// where `guide` is not null and the checkpoint has no guidance.
 void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide);
 
 }  // namespace lathe::train
