@@ -55,10 +55,11 @@ int ChildProcesses::run(std::vector<std::string> arguments) {
   }
 }
 
-bool ChildProcesses::stopped() {
-  constexpr timespec kNow = {0, 0};
-  for (int signal; (signal = sigtimedwait(&signals_, nullptr, &kNow)) > 0;) {
+bool ChildProcesses::stopped(int milliseconds) {
+  const timespec time = {milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
+  for (int signal; (signal = sigtimedwait(&signals_, nullptr, &time)) > 0;) {
     stopped_ |= signal != SIGCHLD;
+    if (stopped_) break;
   }
   return stopped_;
 }

@@ -20,8 +20,8 @@ class ChildProcesses {
   // output is our standard error. SIGINT and SIGTERM are passed on. It is sent SIGTERM if we die.
   int run(std::vector<std::string> arguments);
 
-  // Whether a SIGINT or SIGTERM has come, during a run or since.
-  bool stopped();
+  // Whether a SIGINT or SIGTERM has come, during a run or since, or comes within the time.
+  bool stopped(int milliseconds = 0);
 
  private:
   sigset_t signals_, mask_before_;

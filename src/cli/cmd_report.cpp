@@ -49,8 +49,9 @@ int cmd_report(int argc, char** argv) {
   const std::string page = out.empty() ? "" : report::report_page(report);
   if (!out.empty()) {
     write_file_atomically(out, page);
-    std::fprintf(stderr, "%s: %zu runs in %zu groups\n", out.c_str(), report.runs.size(),
-                 report.comparison.groups.size());
+    const size_t runs = report.runs.size(), groups = report.comparison.groups.size();
+    std::fprintf(stderr, "%s: %zu run%s in %zu group%s\n", out.c_str(), runs, runs == 1 ? "" : "s",
+                 groups, groups == 1 ? "" : "s");
   }
   if (json) {
     const std::string text =

@@ -18,7 +18,8 @@ using report::StudyRun;
 
 constexpr const char* kHelp =
     "Trains every run of a study: the product of its axes, each with every seed. All runs are\n"
-    "checked before the first starts; the same command goes on where it was stopped.\n\n"
+    "checked before the first starts; the same command goes on where it was stopped, and given\n"
+    "several times at once (one a GPU, or with few threads each) they share the runs.\n\n"
     "A study file:\n"
     "  out = \"runs/ffn\"              # every run is out/NAME, as lathe train makes it\n"
     "  run = \"base.toml\"             # run file that all begin with, beside this file\n"

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/atomic_file.h"
+#include "core/file_lock.h"
 
 namespace lathe {
 
@@ -53,58 +54,88 @@ StudyRunner::StudyRunner(const StudyPlan& plan, std::string program)
 }
 
 void StudyRunner::run() {
-  for (const Contest& contest : plan_.contests) {
-    if (!stopped_) run_contest(contest);
+  constexpr int kMillisecondsBetweenLooks = 500;
+  bool waiting = false;
+  for (;;) {
+    const size_t before = done_.size();
+    bool complete = true;
+    for (const Contest& contest : plan_.contests) {
+      complete &= run_contest(contest);
+      if (stopped_) return;
+    }
+    if (complete) return;
+    if (done_.size() > before) continue;
+    if (!waiting) say("lathe: what is left is being trained by another lathe study; waiting");
+    waiting = true;
+    stopped_ = children_.stopped(kMillisecondsBetweenLooks);
+    if (stopped_) return;
   }
 }
 
-void StudyRunner::run_contest(const Contest& contest) {
+bool StudyRunner::run_contest(const Contest& contest) {
   const std::vector<i64>& seeds = plan_.study.seeds;
+  bool complete = true;
   std::vector<double> losses;
   for (const Cell& cell : contest.cells) {
-    losses.push_back(run_one(cell, seeds.front()));
-    if (stopped_) return;
+    complete &= run_one(cell, seeds.front());
+    if (stopped_) return false;
+    losses.push_back(loss_of(cell, seeds.front()));
   }
+  if (!complete) return false;
   size_t chosen = 0;
   if (plan_.study.best) {
     const std::optional<size_t> best = report::choose_best(losses);
     if (!best) {
-      say(format("lathe: {}: no {} has a final loss, so no other seed is run",
-                 contest.name.empty() ? "the study" : contest.name,
-                 plan_.study.axes[*plan_.study.best].name));
-      total_ -= seeds.size() - 1;
-      return;
+      if (given_up_.insert(contest.name).second) {
+        say(format("lathe: {}: no {} has a final loss, so no other seed is run",
+                   contest.name.empty() ? "the study" : contest.name,
+                   plan_.study.axes[*plan_.study.best].name));
+        total_ -= seeds.size() - 1;
+      }
+      return true;
     }
     chosen = *best;
     chosen_.insert(contest.cells[chosen].name);
   }
-  for (size_t i = 1; i < seeds.size() && !stopped_; ++i) run_one(contest.cells[chosen], seeds[i]);
+  for (size_t i = 1; i < seeds.size() && !stopped_; ++i) {
+    complete &= run_one(contest.cells[chosen], seeds[i]);
+  }
+  return complete;
 }
 
-double StudyRunner::run_one(const Cell& cell, i64 seed) {
-  stopped_ = children_.stopped();
-  if (stopped_) return std::numeric_limits<double>::quiet_NaN();
+bool StudyRunner::run_one(const Cell& cell, i64 seed) {
   const StudyRun& run = plan_.runs.at(report::run_name(cell, seed));
-  const std::string head = format("[{}/{}] {}", ++number_, total_, run.name);
-  if (plan_.states.at(run.name) == RunState::kFinished || train(run, head)) {
+  if (done_.contains(run.name)) return true;
+  stopped_ = children_.stopped();
+  if (stopped_) return false;
+  const std::string folder = plan_.study.out + "/run-files";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail("[study] {}: {}", folder, error.message());
+  const std::optional<FileLock> mine = FileLock::try_take(folder + "/" + run.name + ".lock");
+  if (!mine) return false;
+  const std::string head = format("[{}/{}] {}", done_.size() + 1, total_, run.name);
+  const RunState state = report::state_of(run);
+  if (state == RunState::kFinished || train(run, state == RunState::kNew, head)) {
     take_result(run, head);
   }
   flops_left_ = std::max(0.0, flops_left_ - run.train_flops);
-  const auto loss = losses_.find(run.name);
+  if (stopped_) return false;
+  done_.insert(run.name);
+  return true;
+}
+
+double StudyRunner::loss_of(const Cell& cell, i64 seed) const {
+  const auto loss = losses_.find(report::run_name(cell, seed));
   return loss == losses_.end() ? std::numeric_limits<double>::quiet_NaN() : loss->second;
 }
 
 // Whether it is finished; where it is not, the study has stopped or the run has failed.
-bool StudyRunner::train(const StudyRun& run, const std::string& head) {
-  const std::string folder = plan_.study.out + "/run-files",
-                    file = folder + "/" + run.name + ".toml";
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail("[study] {}: {}", folder, error.message());
+bool StudyRunner::train(const StudyRun& run, bool anew, const std::string& head) {
+  const std::string file = plan_.study.out + "/run-files/" + run.name + ".toml";
   write_file_atomically(file, print_toml(run.spec));
   say(head + time_left());
   std::vector<std::string> arguments = {program_, "train", file};
-  const bool anew = plan_.states.at(run.name) == RunState::kNew;
   if (!anew) arguments.emplace_back("--resume");
   const auto start = std::chrono::steady_clock::now();
   const int status = children_.run(arguments);

@@ -1,4 +1,5 @@
-// Runs a study: one lathe-train after another, what is finished passed over.
+// Runs a study: one lathe-train after another, what is finished passed over. Several processes may
+// run the same study at once: each takes the runs that no other has.
 #pragma once
 
 #include <map>
@@ -36,21 +37,24 @@ class StudyRunner {
   const std::set<std::string>& chosen() const { return chosen_; }
 
  private:
-  void run_contest(const report::Contest& contest);
-  // Its final loss; NaN where it failed or has none.
-  double run_one(const report::Cell& cell, i64 seed);
-  bool train(const report::StudyRun& run, const std::string& head);
+  // Whether nothing of it is left to do; what another process trains is.
+  bool run_contest(const report::Contest& contest);
+  // Whether it is dealt with: finished, failed, or passed over because it was before.
+  bool run_one(const report::Cell& cell, i64 seed);
+  // Its final loss; NaN where it failed, has none or is not dealt with.
+  double loss_of(const report::Cell& cell, i64 seed) const;
+  bool train(const report::StudyRun& run, bool anew, const std::string& head);
   void take_result(const report::StudyRun& run, const std::string& head);
   std::string time_left() const;
 
   const StudyPlan& plan_;
   std::string program_;
   ChildProcesses children_;
-  size_t number_ = 0, total_ = 0;
+  size_t total_ = 0;
   double flops_left_ = 0;                   // of the runs not yet dealt with, about
   double flops_trained_ = 0, seconds_ = 0;  // by runs that this study has seen from their start
   bool stopped_ = false;
-  std::set<std::string> failed_, chosen_;
+  std::set<std::string> done_, failed_, chosen_, given_up_;
   std::map<std::string, double> losses_;
 };
 

@@ -109,10 +109,30 @@ void merge_config(Json& tree, const Json& over) {
   for (const auto& [key, value] : over.items()) merge_config(tree[key], value);
 }
 
+namespace {
+
+// model.spec and model.init_from, which are relative to the file they stand in, for a file whose
+// base that one is; `folder` is the way from there to it.
+void move_file_names(Json& tree, const std::filesystem::path& folder) {
+  const auto model = tree.is_object() ? tree.find("model") : tree.end();
+  if (model == tree.end() || !model->is_object()) return;
+  for (const char* key : {"spec", "init_from"}) {
+    const auto name = model->find(key);
+    if (name == model->end() || !name->is_string() || name->get<std::string>().empty()) continue;
+    const std::string file = name->get<std::string>();
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) continue;  // seen from where we are
+    *name = (folder / file).lexically_normal().string();
+  }
+}
+
+}  // namespace
+
 Json load_config_on_base(const std::string& path) {
   constexpr size_t kMostBases = 8;
   std::vector<Json> layers = {load_config(path)};
   std::string own = path;
+  std::filesystem::path folder;  // from that of `path` to that of `own`
   for (;;) {
     Json& tree = layers.back();
     const auto base = tree.is_object() ? tree.find("base") : tree.end();
@@ -126,6 +146,8 @@ Json load_config_on_base(const std::string& path) {
     }
     const std::string next = (std::filesystem::path(own).parent_path() / name).string();
     Json below = blaming(own, [&] { return load_config(next); });
+    folder /= std::filesystem::path(name).parent_path();
+    move_file_names(below, folder);
     layers.push_back(std::move(below));
     own = next;
   }

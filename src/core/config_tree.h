@@ -17,6 +17,7 @@ Json parse_toml(std::string_view text, const std::string& where);
 Json load_config(const std::string& path);
 
 // The same, laid on the file that its key `base` names: relative to it, itself perhaps with a base.
+// Files that [model] of a base names stay those beside the base.
 Json load_config_on_base(const std::string& path);
 
 // Applies "dotted.key=value" to the tree; the value is read as TOML (8, 1e-3, true, [0, 1]), and as

@@ -9,6 +9,7 @@
 #include "core/account.h"
 #include "core/atomic_file.h"
 #include "core/config_tree.h"
+#include "core/file_lock.h"
 #include "core/run_directory.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
@@ -58,6 +59,7 @@ class Trainer {
         phases_(phases_of(run)),
         data_(open_data(run)),
         directory_(run.out),  // made once the run is known to be possible
+        lock_(lock(run, resume)),
         parameters_(plan_, device_, run.precision),
         optimizer_(run.optimizer, parameters_),
         progress_(run.log_every, stderr) {
@@ -94,6 +96,16 @@ class Trainer {
       fail("[run] {} already holds a run; add --resume to go on with it, or choose another out",
            run.out);
     }
+  }
+
+  // A second process in the same folder would write over the first one's checkpoints.
+  static FileLock lock(const RunSpec& run, bool resume) {
+    std::optional<FileLock> taken = FileLock::try_take(run.out + "/lock");
+    if (!taken) {
+      fail("[run] another process trains in {}; wait for its end, or choose another out", run.out);
+    }
+    check_fresh(run, resume);  // again: one may just have ended
+    return std::move(*taken);
   }
 
   bool due(i64 every) const { return every > 0 && state_.step % every == 0; }
@@ -290,6 +302,7 @@ class Trainer {
   Phases phases_;
   RunData data_;
   RunDirectory directory_;
+  FileLock lock_;
   Parameters parameters_;
   Optimizer optimizer_;
   // There while state_.step < phases_.guided.

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "checks.h"
@@ -194,6 +196,40 @@ TEST_CASE("study: SIGTERM and SIGINT stop the run and then the study, which says
   }
 }
 
+TEST_CASE(
+    "study: of two at once each takes the runs that the other has not, and waits for the rest") {
+  const Fixture f;
+  f.mark("hang", "dense-r2-s1");
+  ProgramResult first, second;
+  std::thread one([&] {
+    first = run_program({"bash", "-c", "echo $$ >" + f.dir.file("pid") + "; exec \"$@\"", "bash",
+                         f.dir.file("lathe"), "study", f.dir.file("s.toml")});
+  });
+  const auto wait_for = [&](const std::function<bool()>& there) {
+    for (int i = 0; i < 3000 && !there(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(there());
+  };
+  wait_for([&] { return fs::exists(f.dir.file("hanging")); });
+  f.forget_calls();
+  std::thread two([&] { second = f.study(); });
+  wait_for([&] { return fs::exists(f.dir.file("o/low-r2-s3/checkpoints/step-2")); });
+  CHECK(f.calls() == kLowCalls);  // dense waits for the rate that the first one still tries
+  fs::remove(f.dir.file("hang/dense-r2-s1"));
+  ::kill(static_cast<pid_t>(std::stol(read_file(f.dir.file("pid")))), SIGTERM);
+  one.join();
+  two.join();
+  CAPTURE(second.err);
+  CHECK(first.status == 1);
+  CHECK(second.status == 0);
+  CHECK(has(second.err, "trained by another lathe study; waiting\n"));
+  CHECK(has(second.out, "dense-r2     3  2.5000 ± 0.0000  best rate\n"));
+  CHECK(f.calls() == std::string(kLowCalls) +
+                         "stopped\ntrain dense-r2-s1 --resume\ntrain dense-r2-s2 \n"
+                         "train dense-r2-s3 \n");
+}
+
 TEST_CASE("study: a dry run lists every run and writes nothing") {
   const Fixture f;
   const auto before = names_in(f.dir.path());
@@ -231,6 +267,33 @@ TEST_CASE(
   f.write_study("", "rank = 4");
   check_refused(f.study(), 1, {"is a run with model.ffn_linear.rank = 8, and the study has 4"});
   CHECK_FALSE(fs::exists(f.dir.file("calls")));
+}
+
+TEST_CASE("study: every study file in configs is valid, and no run of it is there twice") {
+  const TempDir dir;
+  for (const char* name : {"books", "tiny"}) {
+    fs::create_directories(dir.file("data/" + std::string(name)));
+    write_file(dir.file("data/" + std::string(name) + "/dataset.json"),
+               R"({"tokenizer":"tokenizer.json","vocab_size":257,"train":{"tokens":9,"bytes":9,)"
+               R"("documents":1},"val":{"tokens":9,"bytes":9,"documents":1}})");
+  }
+  int n = 0;
+  for (const auto& entry : fs::directory_iterator(LATHE_SOURCE_DIR "/configs/studies")) {
+    const std::string file = entry.path().string();
+    if (file.ends_with("_run.toml")) continue;
+    CAPTURE(file);
+    const ProgramResult result =
+        run_program({"bash", "-c", "cd " + dir.path() + " && exec \"$@\"", "bash",
+                     LATHE_BIN_DIR "/lathe", "study", file, "--dry-run", "--json"});
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    std::set<std::string> names;
+    const auto runs = nlohmann::json::parse(result.out);
+    for (const auto& run : runs) names.insert(run["name"].get<std::string>());
+    CHECK(names.size() == runs.size());
+    n += 1;
+  }
+  CHECK(n >= 4);
 }
 
 TEST_CASE("study: a build without lathe-train says so") {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/file_lock.h"
 #include "support/error_text.h"
 #include "support/shared_data.h"
 #include "support/tiny_models.h"
@@ -53,6 +54,20 @@ TEST_CASE(
   REQUIRE(a.size() == 90);
   REQUIRE(b.size() == 90);
   for (const auto& [step, loss] : a) CHECK(b.at(step) == doctest::Approx(loss).epsilon(1e-3));
+}
+
+TEST_CASE("a second process in the same run directory is refused, with or without --resume") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  fs::create_directories(out);
+  const std::optional<FileLock> held = FileLock::try_take(out + "/lock");
+  REQUIRE(held);
+  for (const std::vector<std::string>& more : {{}, std::vector<std::string>{"--resume"}}) {
+    const test::ProgramResult result = test::run_program(train_command(f.run, out, f.data, more));
+    CHECK(result.status == 1);
+    CHECK(contains(result.err, "[run] another process trains in " + out));
+    CHECK(!fs::exists(out + "/run.toml"));
+  }
 }
 
 TEST_CASE("a damaged checkpoint is passed over for the one before, and that is said") {
