@@ -28,12 +28,18 @@ int cmd_report(int argc, char** argv) {
   CLI::App app(kHelp, "lathe report");
   std::vector<std::string> paths;
   std::string out;
+  std::vector<std::string> best;
   bool json = false;
   app.add_option("runs", paths, "run directories, as lathe train makes them, or a folder of such")
       ->required()
       ->type_name("RUN");
   app.add_option("--out", out, "the page to write; an existing file is replaced")
       ->type_name("FILE.html");
+  app.add_option("--best", best,
+                 "of runs alike but for this key of the run file and their seed, only those with "
+                 "its best value (optimizer.lr); may be repeated")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   app.add_flag("--json", json, "print runs, groups and fits on stdout");
   app.footer("Example: lathe report runs/* --out report.html");
   try {
@@ -43,7 +49,7 @@ int cmd_report(int argc, char** argv) {
   }
   if (out.empty() && !json) throw CLI::RequiredError("--out FILE.html (or --json)");
 
-  const report::Report report = report::make_report(paths);
+  const report::Report report = report::make_report(paths, best);
   print_notes(report);
   // Everything is made before anything is written.
   const std::string page = out.empty() ? "" : report::report_page(report);

@@ -156,8 +156,10 @@ std::string results_text(const StudyPlan& plan, const StudyRunner& runner) {
 int conclude(const StudyPlan& plan, const StudyRunner& runner, const std::string& path) {
   const std::string& out = plan.study.out;
   if (!runner.losses().empty()) {
-    std::fprintf(stderr, "compare them: lathe report %s --out %s/report.html\n", out.c_str(),
-                 out.c_str());
+    std::string best;
+    for (const std::string& key : report::keys_of_best(plan.study)) best += " --best " + key;
+    std::fprintf(stderr, "compare them: lathe report %s%s --out %s/report.html\n", out.c_str(),
+                 best.c_str(), out.c_str());
   }
   if (!runner.failed().empty()) {
     std::string names;

@@ -167,6 +167,18 @@ void average_runs(const Runs& runs, Group& group) {
   group.tokens_per_s = mean_and_error(speed).mean;
 }
 
+// Whether both trained as long: by what their run files ask for, or because tokens or FLOPs came to
+// the same (up to the last step's).
+enum class SameLength { kAsked, kInFact, kNo };
+
+SameLength same_length(const Runs& runs, const Group& a, const Group& b) {
+  if (length_keys(runs[a.runs.front()]) == length_keys(runs[b.runs.front()])) {
+    return SameLength::kAsked;
+  }
+  const auto near = [](double x, double y) { return std::abs(x - y) <= 0.005 * std::max(x, y); };
+  return near(a.tokens, b.tokens) || near(a.flops, b.flops) ? SameLength::kInFact : SameLength::kNo;
+}
+
 // The dense group to compare with: of the same topology if there is one, else plain gpt; among
 // several, the one that differs in the fewest keys, then the better one.
 std::optional<size_t> find_dense(const Runs& runs, const std::vector<Group>& groups, size_t own) {
@@ -174,20 +186,21 @@ std::optional<size_t> find_dense(const Runs& runs, const std::vector<Group>& gro
   const RunKeys wanted = twin_keys(run), all = result_keys(run);
   const TopologyKind topology = run.model.topology.kind;
   std::optional<size_t> best;
-  std::tuple<bool, size_t, double> best_rank;
+  std::tuple<bool, SameLength, size_t, double> best_rank;
   for (size_t g = 0; g < groups.size(); ++g) {
     const RunRecord& other = runs[groups[g].runs.front()];
     const TopologyKind its = other.model.topology.kind;
     if (g == own || groups[g].loss.n == 0 || !is_dense(other)) continue;
     if (its != topology && its != TopologyKind::kGpt) continue;
     if (is_dense(run) && its == topology) continue;  // each other's, which says nothing
-    if (twin_keys(other) != wanted) continue;
+    const SameLength length = same_length(runs, groups[own], groups[g]);
+    if (length == SameLength::kNo || twin_keys(other) != wanted) continue;
     size_t differing = 0;
     for (const auto& [key, value] : result_keys(other)) {
       const auto at = all.find(key);
       differing += at == all.end() || at->second != value;
     }
-    const auto rank = std::make_tuple(its != topology, differing, groups[g].loss.mean);
+    const auto rank = std::make_tuple(its != topology, length, differing, groups[g].loss.mean);
     if (!best || rank < best_rank) {
       best = g;
       best_rank = rank;

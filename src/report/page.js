@@ -41,6 +41,8 @@ function writeGroups() {
      cell: g => named(g, data.variants[g.variant])},
     ...(data.sizes.length < 2 ? [] : [{title: 'Size', text: 'size', value: g => g.size,
                                        cell: g => data.sizes[g.size]}]),
+    ...data.best.map(key => ({title: 'Best ' + key.slice(key.lastIndexOf('.') + 1), value: g => g.best[key],
+                             cell: g => g.best[key] === null ? '\u2013' : String(g.best[key])})),
     {title: 'Runs', value: g => g.n_finished,
      cell: g => g.n_finished === g.runs.length ? String(g.n_finished)
          : `${g.n_finished} of ${g.runs.length}`},
@@ -205,6 +207,13 @@ function writeScaling() {
   const pair = pairIn(box);
   chartIn(pair, 'Final loss against training FLOPs', () => scalingChart('train_flops'));
   chartIn(pair, 'Final loss against parameters', () => scalingChart('params'));
+  const fits = data.fits.filter(f => f.n_sizes >= 3);
+  const lacking = data.variants.length - new Set(fits.map(f => f.variant)).size;
+  if (lacking) {
+    box.append(element('p', {class: 'about'},
+        `${plural(lacking, 'variant')} with fewer than three sizes: no law, points joined.`));
+  }
+  if (!fits.length) return;
   const parameter = (name, n) => ({
     title: name, value: f => f[name] ? f[name].value : null, cell: f => parameterCell(f, name, n)});
   box.append(sortableTable('fits', [
@@ -217,7 +226,7 @@ function writeScaling() {
      cell: f => f.a ? fixed(2)(f.log_error * 100) + ' %' : f.why_not},
     {title: 'Runs', value: f => f.n_runs, cell: f => String(f.n_runs)},
     {title: 'Sizes', value: f => f.n_sizes, cell: f => String(f.n_sizes)},
-  ], data.fits, f => !state.hiddenVariants.has(f.variant), f => `${f.variant}-${f.against}`));
+  ], fits, f => !state.hiddenVariants.has(f.variant), f => `${f.variant}-${f.against}`));
 }
 
 // ---- gap and throughput ----

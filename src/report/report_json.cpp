@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "report/best_runs.h"
+
 namespace lathe::report {
 
 namespace {
@@ -44,10 +46,22 @@ Json run_json(const Report& report, size_t index) {
           {"guided_steps", run.guided_steps}};
 }
 
-Json group_json(const Group& g) {
+// The values that were chosen.
+Json best_json(const Report& report, const Group& g) {
+  Json values = Json::object();
+  for (const std::string& key : report.best) {
+    const RunKeys& keys = report.runs[g.runs.front()].keys;
+    const auto at = keys.find(key);
+    values[key] = at == keys.end() ? Json(nullptr) : at->second;
+  }
+  return values;
+}
+
+Json group_json(const Report& report, const Group& g) {
   return {{"name", g.name},
           {"variant", g.variant},
           {"size", g.size},
+          {"best", best_json(report, g)},
           {"runs", g.runs},
           {"n_finished", g.finished.size()},
           {"params", g.params},
@@ -148,6 +162,12 @@ void note_same_seeds(Report& report) {
 
 namespace {
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 // A folder that holds runs, a study's say, stands for those that have written something.
 std::vector<std::string> runs_at(const std::string& path) {
   namespace fs = std::filesystem;
@@ -169,8 +189,9 @@ std::vector<std::string> runs_at(const std::string& path) {
 
 }  // namespace
 
-Report make_report(const std::vector<std::string>& given) {
+Report make_report(const std::vector<std::string>& given, std::vector<std::string> best) {
   Report report;
+  report.best = std::move(best);
   std::vector<std::string> paths;
   for (const std::string& path : given) {
     for (std::string& run : runs_at(path)) paths.push_back(std::move(run));
@@ -187,6 +208,16 @@ Report make_report(const std::vector<std::string>& given) {
                                     path == at->second ? "" : " (also as " + at->second + ")"));
     }
   }
+  if (!report.best.empty()) {
+    BestRuns kept = keep_best(std::move(report.runs), report.best);
+    report.runs = std::move(kept.runs);
+    if (kept.n_left_out > 0) {
+      report.notes.push_back(
+          format("{} with other values of {} than the best left out",
+                 kept.n_left_out == 1 ? "1 run" : format("{} runs", kept.n_left_out),
+                 joined(report.best)));
+    }
+  }
   report.comparison = compare(report.runs);
   note_left_out(report);
   note_same_seeds(report);
@@ -197,13 +228,14 @@ Json report_to_json(const Report& report) {
   const Comparison& c = report.comparison;
   Json json;
   json["notes"] = report.notes;
+  json["best"] = report.best;
   json["sizes"] = c.sizes;
   json["variants"] = Json::array();
   json["groups"] = Json::array();
   json["runs"] = Json::array();
   json["fits"] = Json::array();
   for (const Variant& v : c.variants) json["variants"].push_back(v.name);
-  for (const Group& g : c.groups) json["groups"].push_back(group_json(g));
+  for (const Group& g : c.groups) json["groups"].push_back(group_json(report, g));
   for (size_t i = 0; i < report.runs.size(); ++i) json["runs"].push_back(run_json(report, i));
   for (size_t v = 0; v < c.variants.size(); ++v) {
     json["fits"].push_back(fit_json(c.variants[v].by_flops, v, "train_flops"));

@@ -66,6 +66,8 @@ RunKeys keys_of_role(const RunRecord& run, KeyRole role) {
   return keys;
 }
 
+bool is_length(std::string_view key) { return key == "steps" || key == "tokens" || key == "flops"; }
+
 bool starts_with_any(const std::string& key, std::initializer_list<std::string_view> prefixes) {
   for (const std::string_view prefix : prefixes) {
     if (key.starts_with(prefix)) return true;
@@ -99,10 +101,16 @@ RunKeys variant_keys(const RunRecord& run) {
   return keys;
 }
 
+RunKeys length_keys(const RunRecord& run) {
+  RunKeys keys = run.keys;
+  std::erase_if(keys, [](const auto& item) { return !is_length(item.first); });
+  return keys;
+}
+
 RunKeys twin_keys(const RunRecord& run) {
   RunKeys keys = result_keys(run);
   std::erase_if(keys, [](const auto& item) {
-    return role_of(item.first) == KeyRole::kFollows ||
+    return role_of(item.first) == KeyRole::kFollows || is_length(item.first) ||
            starts_with_any(item.first, {"model.ffn_linear.", "model.attention_linear.",
                                         "model.dense_ffn_layers", "model.topology.", "self_guided.",
                                         "init", "optimizer.factor_"});  // the last two: of factors

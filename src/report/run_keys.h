@@ -26,9 +26,12 @@ RunKeys size_keys(const RunRecord& run);
 RunKeys variant_keys(const RunRecord& run);
 RunKeys following_keys(const RunRecord& run);
 
-// The keys in which a dense twin must agree: all but the linears, the guide, the topology, and what
-// follows the size.
+// The keys in which a dense twin must agree: all but the linears, the guide, the topology, what
+// follows the size, and the length.
 RunKeys twin_keys(const RunRecord& run);
+
+// How long it trains, as the run file puts it: steps, tokens or FLOPs.
+RunKeys length_keys(const RunRecord& run);
 
 // Whether the model is dense and trained without a guide.
 bool is_dense(const RunRecord& run);

@@ -18,16 +18,6 @@ namespace fs = std::filesystem;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr i64 kCurvePoints = 320;  // of a run: finer than a screen shows, and small in the page
 
-void flatten(const Json& tree, const std::string& prefix, RunKeys& keys) {
-  for (const auto& [key, value] : tree.items()) {
-    if (value.is_object()) {
-      flatten(value, prefix + key + ".", keys);
-    } else {
-      keys[prefix + key] = value;
-    }
-  }
-}
-
 // The value of a key, or `otherwise` where it is absent; Error when it is of another type.
 template <class T>
 T key_or(const RunKeys& keys, const std::string& key, T otherwise, const std::string& where) {
@@ -85,6 +75,16 @@ std::vector<ValidationPoint> place_validations(const MetricsLog& log) {
 
 }  // namespace
 
+void flatten(const Json& tree, const std::string& prefix, RunKeys& keys) {
+  for (const auto& [key, value] : tree.items()) {
+    if (value.is_object()) {
+      flatten(value, prefix + key + ".", keys);
+    } else {
+      keys[prefix + key] = value;
+    }
+  }
+}
+
 RunRecord make_run_record(const std::string& path, const Json& run_file, const MetricsLog& log) {
   const std::string where = path + "/run.toml";
   RunRecord run;
@@ -106,6 +106,9 @@ RunRecord make_run_record(const std::string& path, const Json& run_file, const M
   // Where a budget is given, the steps follow from it: models of one budget are of one size.
   for (const char* budget : {"tokens", "flops"}) {
     if (key_or<double>(run.keys, budget, 0, where) > 0) run.keys.erase("steps");
+  }
+  if (key_or<std::string>(run.keys, "optimizer.kind", "adamw", where) != "spectron") {
+    run.keys.erase("optimizer.spectron_lr");  // nothing reads it
   }
   run.cut = log.cut;
   std::vector<double> speeds;

@@ -20,6 +20,9 @@ struct ValidationPoint {
 // run.toml as dotted keys and their values; tables are not in it, lists are values.
 using RunKeys = std::map<std::string, Json>;
 
+// Adds the leaves of a table of tables, each key with `prefix` in front.
+void flatten(const Json& tree, const std::string& prefix, RunKeys& keys);
+
 struct RunRecord {
   std::string path;  // as it was given
   RunKeys keys;

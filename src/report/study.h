@@ -75,6 +75,9 @@ std::string_view name_of(RunState state);
 // changes the result.
 RunState state_of(const StudyRun& run);
 
+// The keys of a run file that the values of the `best` axis set, dotted; none without that axis.
+std::vector<std::string> keys_of_best(const Study& study);
+
 // The index of the least loss, the first of equals; those not finite never win.
 std::optional<size_t> choose_best(std::span<const double> losses);
 

@@ -1,6 +1,7 @@
 // The runs of a study as run files, and what is there of them.
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "core/config_tree.h"
 #include "core/run_directory.h"
@@ -134,6 +135,17 @@ RunState state_of(const StudyRun& run) {
   const std::vector<i64> steps = RunDirectory(folder).steps();
   return !steps.empty() && steps.back() >= run.phases.total ? RunState::kFinished
                                                             : RunState::kStarted;
+}
+
+std::vector<std::string> keys_of_best(const Study& study) {
+  if (!study.best) return {};
+  std::set<std::string> keys;
+  for (const AxisValue& value : study.axes[*study.best].values) {
+    RunKeys flat;
+    flatten(value.set, "", flat);
+    for (const auto& [key, item] : flat) keys.insert(key);
+  }
+  return {keys.begin(), keys.end()};
 }
 
 std::optional<size_t> choose_best(std::span<const double> losses) {

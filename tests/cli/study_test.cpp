@@ -109,10 +109,14 @@ TEST_CASE("study: every value runs with the first seed, the best with the others
         "low-r2       3  2.5000 ± 0.0000  best rate\n");
   // The line that it ends with works.
   const std::string page = f.dir.file("o/report.html");
-  CHECK(has(result.err, "lathe report " + f.dir.file("o") + " --out " + page));
-  const ProgramResult report = run_lathe({"report", f.dir.file("o"), "--out", page});
+  CHECK(has(result.err, "lathe report " + f.dir.file("o") + " --best optimizer.lr --out " + page));
+  const ProgramResult report =
+      run_lathe({"report", f.dir.file("o"), "--best", "optimizer.lr", "--out", page});
   CHECK(report.status == 0);
-  CHECK(has(report.err, "8 runs in 4 groups"));
+  CHECK(has(report.err, "note: 2 runs with other values of optimizer.lr than the best left out\n"));
+  CHECK(has(report.err, "6 runs in 2 groups"));
+  check_refused(run_lathe({"report", f.dir.file("o"), "--best", "optimizer.rate", "--json"}), 1,
+                {"[report] best: no run has a key 'optimizer.rate'"});
 }
 
 TEST_CASE("study: what is finished is passed over, what was begun goes on with --resume") {

@@ -6,6 +6,7 @@
 
 #include "core/account.h"
 #include "core/config_tree.h"
+#include "report/best_runs.h"
 #include "report/planted_runs.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
@@ -207,6 +208,69 @@ TEST_CASE("groups: one budget of FLOPs is one size, however many steps a model m
   low.top = "flops = 5e10\ninit = \"spectral\"\n";
   CHECK(compare_planted({dense, low}).sizes ==
         std::vector<std::string>{"flops 4e+10", "flops 5e+10"});
+}
+
+TEST_CASE(
+    "groups: a dense twin whose length is put in other words is one where it came to the same") {
+  PlantedRun dense = planted("dense", 2.0), low = planted("low", 2.5);
+  dense.top = "flops = 4e10\n";  // 40 steps
+  low.top = "tokens = 5120\n";   // 40 steps, for fewer FLOPs
+  low.ffn = kLowRank;
+  low.flops_per_step = 0.7e9;
+  const auto gaps = [&] {
+    i64 n = 0;
+    for (const Group& group : compare_planted({dense, low}).groups) n += group.gap.n;
+    return n;
+  };
+  CHECK(gaps() == 1);
+  low.steps = 41;
+  CHECK(gaps() == 0);
+  low.flops_per_step = 4e10 / 41;
+  CHECK(gaps() == 1);
+}
+
+TEST_CASE("groups: a rate that the optimizer does not read tells no runs apart") {
+  PlantedRun a = planted("a", 2), b = planted("b", 2);
+  const auto record_of = [](const PlantedRun& run, const char* kind) {
+    Json file = parse_toml(run_toml(run), run.folder);
+    file["optimizer"]["kind"] = kind;
+    file["optimizer"]["spectron_lr"] = run.folder == "a" ? 0.1 : 0.2;
+    return make_run_record(run.folder, file, parse_metrics(metrics_jsonl(run), run.folder));
+  };
+  CHECK(compare({record_of(a, "adamw"), record_of(b, "adamw")}).groups.size() == 1);
+  CHECK(compare({record_of(a, "spectron"), record_of(b, "spectron")}).groups.size() == 2);
+}
+
+TEST_CASE("best: of a search the values with the most seeds stay, then those with the least mean") {
+  std::vector<RunRecord> runs;
+  const auto add = [&](const char* folder, i64 seed, double lr, double loss, const char* ffn,
+                       i64 steps_done = 40) {
+    PlantedRun run = planted(folder, loss);
+    run.seed = seed;
+    run.lr = lr;
+    run.ffn = ffn;
+    run.steps_done = steps_done;
+    runs.push_back(record(run));
+  };
+  const char* const dense = "kind = \"dense\"";
+  add("a", 1, 1e-3, 2.4, dense);
+  add("b", 1, 2e-3, 2.5, dense);
+  add("c", 2, 2e-3, 2.7, dense);     // the mean 2.6 of two is worth more than 2.4 of one
+  add("d", 1, 1e-3, 2.2, kLowRank);  // another search
+  add("e", 1, 2e-3, 2.3, kLowRank);
+  add("f", 2, 2e-3, 1.0, kLowRank, 9);  // not done: counts for nothing
+  add("g", 1, 4e-3, 9.0, kShuffle, 9);  // nothing to choose from
+  const BestRuns best = keep_best(runs, {"optimizer.lr"});
+  std::string kept;
+  for (const RunRecord& run : best.runs) kept += run.path;
+  CHECK(kept == "bcdg");
+  CHECK(best.n_left_out == 3);
+  // The names no longer speak of it, though the rates differ between the variants.
+  CHECK(variant_names_of(compare(best.runs)) ==
+        std::vector<std::string>{"dense", "low_rank rank 1/4 d_model", "block_shuffle n_blocks 4"});
+  CHECK(keep_best(runs, {"optimizer.lr", "optimizer.spectron_lr"}).n_left_out == 3);
+  CHECK(contains(error_text([&] { keep_best(runs, {"optimizer.lrr"}); }),
+                 "no run has a key 'optimizer.lrr'; did you mean 'optimizer.lr'?"));
 }
 
 TEST_CASE("groups: another topology is held against its own dense group, else against plain gpt") {
