@@ -36,13 +36,14 @@ function writeGroups() {
       'error over seeds, in nats a token, of the last validation. FLOPs count matrix products, ' +
       'the guide of self-guided training included where it ran.');
   const number = (title, of, format) => ({title, value: of, cell: g => format(of(g))});
+  const chosen = data.best.filter(key => groups.some(g => g.best[key] !== null));
   box.append(sortableTable('groups', [
     {title: 'Variant', text: 'name', value: g => data.variants[g.variant],
      cell: g => named(g, data.variants[g.variant])},
     ...(data.sizes.length < 2 ? [] : [{title: 'Size', text: 'size', value: g => g.size,
                                        cell: g => data.sizes[g.size]}]),
-    ...data.best.map(key => ({title: 'Best ' + key.slice(key.lastIndexOf('.') + 1), value: g => g.best[key],
-                             cell: g => g.best[key] === null ? '\u2013' : String(g.best[key])})),
+    ...chosen.map(key => ({title: 'Best ' + key.slice(key.lastIndexOf('.') + 1), value: g => g.best[key],
+                           cell: g => g.best[key] === null ? '\u2013' : String(g.best[key])})),
     {title: 'Runs', value: g => g.n_finished,
      cell: g => g.n_finished === g.runs.length ? String(g.n_finished)
          : `${g.n_finished} of ${g.runs.length}`},

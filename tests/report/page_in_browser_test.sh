@@ -103,6 +103,9 @@ for width in 1280 500; do
   # Loss against tokens and FLOPs, final loss against both, gap, spikes; variants: three.
   check_page "a whole report" $width 6 7 15 4 "$folder"/runs/*
 done
+# Of low-32-* and the odd one, alike but for the guide, those with more seeds stay.
+check_page "the better guide" 1280 6 6 14 4 --best self_guided.mode "$folder"/runs/*
+expect "column of the chosen" "$(shown | grep -c '>Best mode')" 1
 check_page "one run" 1280 5 1 1 0 "$folder/runs/dense-32-1"
 check_page "one unfinished run" 1280 5 1 1 0 "$folder/runs/unfinished"
 
