@@ -56,9 +56,9 @@ function writeGroups() {
     number('Tokens', g => g.n_finished ? g.tokens : null, x => count(x, kFull)),
     number('Tokens/s', g => g.tokens_per_s, x => count(x, kFull)),
     {title: 'Final loss', value: g => g.loss.mean, cell: g => errorCell(g.loss, fixed(4))},
-    {title: 'Bits/byte', value: g => g.bits_per_byte.mean, cell: g => errorCell(g.bits_per_byte, fixed(4))},
     {title: 'Gap to\ndense', value: g => g.gap_to_dense.mean,
      cell: g => errorCell(g.gap_to_dense, signed(4))},
+    {title: 'Bits/byte', value: g => g.bits_per_byte.mean, cell: g => errorCell(g.bits_per_byte, fixed(4))},
   ], groups, shown, g => groups.indexOf(g)));
 }
 
