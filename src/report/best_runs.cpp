@@ -19,8 +19,12 @@ void check_keys(const std::vector<RunRecord>& runs, const std::vector<std::strin
   for (const std::string& key : keys) {
     if (known.contains(key)) continue;
     std::vector<std::string> names;
-    for (const auto& [name, value] : known) names.push_back(name);
-    const std::string near = nearest_name(key, names);
+    std::string near;
+    for (const auto& [name, value] : known) {
+      names.push_back(name);
+      if (name.ends_with("." + key)) near = name;  // its table was left away
+    }
+    if (near.empty()) near = nearest_name(key, names);
     fail("[report] best: no run has a key '{}'{}", key,
          near.empty() ? "" : "; did you mean '" + near + "'?");
   }

@@ -269,6 +269,7 @@ TEST_CASE("best: of a search the values with the most seeds stay, then those wit
   CHECK(variant_names_of(compare(best.runs)) ==
         std::vector<std::string>{"dense", "low_rank rank 1/4 d_model", "block_shuffle n_blocks 4"});
   CHECK(keep_best(runs, {"optimizer.lr", "optimizer.spectron_lr"}).n_left_out == 3);
+  CHECK(contains(error_text([&] { keep_best(runs, {"lr"}); }), "did you mean 'optimizer.lr'?"));
   CHECK(contains(error_text([&] { keep_best(runs, {"optimizer.lrr"}); }),
                  "no run has a key 'optimizer.lrr'; did you mean 'optimizer.lr'?"));
 }
