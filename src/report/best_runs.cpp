@@ -1,8 +1,5 @@
 #include "report/best_runs.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/run_spec.h"
 #include "report/groups.h"
 #include "report/run_keys.h"

@@ -175,7 +175,9 @@ SameLength same_length(const Runs& runs, const Group& a, const Group& b) {
   if (length_keys(runs[a.runs.front()]) == length_keys(runs[b.runs.front()])) {
     return SameLength::kAsked;
   }
-  const auto near = [](double x, double y) { return std::abs(x - y) <= 0.005 * std::max(x, y); };
+  const auto near = [](double x, double y) {
+    return x > 0 && std::abs(x - y) <= 0.005 * std::max(x, y);
+  };
   return near(a.tokens, b.tokens) || near(a.flops, b.flops) ? SameLength::kInFact : SameLength::kNo;
 }
 
