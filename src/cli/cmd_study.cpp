@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/exec_train.h"
 #include "cli/study_runner.h"
+#include "core/library_environment.h"
 #include "report/groups.h"
 
 namespace lathe {
@@ -192,6 +193,7 @@ int cmd_study(int argc, char** argv) {
     write_out(json ? plan_json(plan).dump(2) + "\n" : plan_text(plan));
     return 0;
   }
+  set_library_environment();  // for the runs
   StudyRunner runner(plan, train_program("study"));
   runner.run();
   write_out(json ? results_json(plan, runner).dump(2) + "\n" : results_text(plan, runner));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/library_environment.h"
 
 namespace lathe {
 
@@ -27,6 +28,7 @@ int exec_train(int argc, char** argv) {
   std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
   arguments.insert(arguments.end(), argv, argv + argc);
   arguments.push_back(nullptr);
+  set_library_environment();
   std::fflush(nullptr);
   execv(program.c_str(), arguments.data());
   fail_errno("[cli] cannot start " + program);

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/exec_train.h"
+#include "core/cpu_isa.h"
 #include "core/error.h"
 
 namespace lathe {
@@ -49,7 +50,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (name == "--version") {
-    std::puts("lathe " LATHE_VERSION);
+    std::printf("lathe %s\ncpu: %s\n", LATHE_VERSION, describe_isas().c_str());
     return 0;
   }
   std::vector<std::string> names;

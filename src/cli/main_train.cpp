@@ -8,6 +8,7 @@
 
 #include "cli/commands_train.h"
 #include "core/error.h"
+#include "core/library_environment.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
   try {
+    lathe::enter_library_environment(argv);
     return run(argc, argv);
   } catch (const CLI::ParseError& e) {
     CLI::App app;

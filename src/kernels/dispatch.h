@@ -1,24 +1,18 @@
-// Which kernels this process uses: the widest instruction set that the CPU and the operating system
-// support, or the one that LATHE_CPU_ISA names.
+// Which table of kernels goes with a class of CPU (core/cpu_isa.h).
 #pragma once
 
-#include <string>
-#include <vector>
-
+#include "core/cpu_isa.h"
 #include "kernels/kernels.h"
 
 namespace lathe {
 
-// Names of the tables this CPU can run, narrowest first: "scalar", "avx2", "avx512".
-std::vector<std::string> supported_isas();
+// The table of that class. Running it on a CPU of a lesser one is undefined.
+const Kernels& kernels_for(CpuIsa isa);
 
-// The table of that name. Error where the name is unknown or the CPU lacks the instructions.
-const Kernels& kernels_for(const std::string& isa);
-
-// The table in use, chosen at the first call. Error as in kernels_for(), if LATHE_CPU_ISA is wrong.
+// The table in use: that of active_isa(). Error where LATHE_CPU_ISA is wrong.
 const Kernels& kernels();
 
-// Whether the CPU multiplies bf16 by itself (AVX512_BF16) and `kernels` may use that.
+// Whether a CPU that this table is for multiplies bf16 by itself.
 bool has_bf16_dot(const Kernels& kernels);
 
 }  // namespace lathe

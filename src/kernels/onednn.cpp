@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "kernels/dispatch.h"
 
 namespace lathe {
 
@@ -98,9 +99,20 @@ Gemm::~Gemm() = default;
 Gemm::Gemm(Gemm&&) noexcept = default;
 
 void limit_gemm_isa(const Kernels& kernels) {
+  struct Limit {
+    const char* isa;
+    dnnl_cpu_isa_t most;
+  };
   // oneDNN has no plain C++ for products: SSE 4.1 is its least.
-  if (std::strcmp(kernels.isa, "scalar") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41);
-  if (std::strcmp(kernels.isa, "avx2") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
+  constexpr Limit kLimits[] = {{"scalar", dnnl_cpu_isa_sse41},
+                               {"avx2", dnnl_cpu_isa_avx2},
+                               {"avx512", dnnl_cpu_isa_avx512_core},
+                               {"avx512_bf16", dnnl_cpu_isa_avx512_core_bf16}};
+  // A CPU with more than the widest table (AMX) may use it, unless the user has named a class.
+  if (!requested_isa() && kernels_for(supported_isas().back()).isa == kernels.isa) return;
+  for (const Limit& limit : kLimits) {
+    if (std::strcmp(kernels.isa, limit.isa) == 0) dnnl_set_max_cpu_isa(limit.most);
+  }
 }
 
 void Gemm::operator()(const GemmShape& shape, const void* a, const void* b, const float* bias,

@@ -20,8 +20,9 @@ struct GemmShape {
   bool operator==(const GemmShape&) const = default;
 };
 
-// Limits oneDNN, in the whole process, to the instruction set of a kernel table. To be called
-// before the first product; later calls change nothing.
+// Limits oneDNN, in the whole process, to the instruction set of a kernel table, if that is
+// narrower than the CPU or LATHE_CPU_ISA names one. To be called before the first product; later
+// calls change nothing.
 void limit_gemm_isa(const Kernels& kernels);
 
 // The compiled products of one thread: only one thread at a time may use an object. Keeps the

@@ -1,3 +1,20 @@
 // The main of every test program.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
+
+#include <cstdio>
+
+#include "core/error.h"
+#include "core/library_environment.h"
+
+int main(int argc, char** argv) {
+  // LATHE_CPU_ISA is to limit LibTorch in tests too. Where this CPU lacks the class, the message
+  // tells ctest to skip the test.
+  try {
+    lathe::enter_library_environment(argv);
+  } catch (const lathe::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return doctest::Context(argc, argv).run();
+}
