@@ -23,13 +23,13 @@ struct FusedActivation : Function<FusedActivation> {
     const at::Tensor y = at::empty({u.size(0), F}, u.options());
     if (gated) {
       for_ranges(u.size(0), 16, [&](int64_t begin, int64_t end) {
-        kernels->swiglu(bf16_data(u), bf16_data(y), F, begin, end);
+        kernels->swiglu(u.data_ptr(), y.data_ptr(), F, begin, end);
       });
       return y;
     }
     const auto run = activation == Activation::kGelu ? kernels->gelu : kernels->gelu_tanh;
     for_ranges(u.numel(), kGrain,
-               [&](int64_t begin, int64_t end) { run(bf16_data(u), bf16_data(y), begin, end); });
+               [&](int64_t begin, int64_t end) { run(u.data_ptr(), y.data_ptr(), begin, end); });
     return y;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -39,7 +39,7 @@ struct FusedActivation : Function<FusedActivation> {
     const at::Tensor dy = grads[0].contiguous(), du = at::empty_like(u);
     if (activation == Activation::kSwiglu) {
       for_ranges(u.size(0), 16, [&](int64_t begin, int64_t end) {
-        kernels->swiglu_backward(bf16_data(u), bf16_data(dy), bf16_data(du), dy.size(1), begin,
+        kernels->swiglu_backward(u.data_ptr(), dy.data_ptr(), du.data_ptr(), dy.size(1), begin,
                                  end);
       });
       return {du, {}};
@@ -47,7 +47,7 @@ struct FusedActivation : Function<FusedActivation> {
     const auto run =
         activation == Activation::kGelu ? kernels->gelu_backward : kernels->gelu_tanh_backward;
     for_ranges(u.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      run(bf16_data(u), bf16_data(dy), bf16_data(du), begin, end);
+      run(u.data_ptr(), dy.data_ptr(), du.data_ptr(), begin, end);
     });
     return {du, {}};
   }

@@ -30,7 +30,7 @@ struct FusedAttention : Function<FusedAttention> {
     const auto* kernels = fused_kernels(qkv);
     const at::Tensor out = at::empty({shape.B * shape.T, shape.H * shape.E}, qkv.options());
     const at::Tensor lse = at::empty({shape.B, shape.H, shape.T}, qkv.options().dtype(at::kFloat));
-    const AttentionForward run{shape, bf16_data(qkv), bf16_data(out), f32_data(lse)};
+    const AttentionForward run{shape, qkv.data_ptr(), out.data_ptr(), f32_data(lse)};
     const i64 scratch_bytes = kernels->attention_forward_scratch_bytes(shape);
     for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
       const at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
@@ -57,8 +57,8 @@ struct FusedAttention : Function<FusedAttention> {
     const at::Tensor dout = grads[0].contiguous();
     const at::Tensor dqkv = at::empty_like(saved[0]);
     const AttentionBackward run{
-        shape,           bf16_data(saved[0]), bf16_data(saved[1]), f32_data(saved[2]),
-        bf16_data(dout), bf16_data(dqkv)};
+        shape,           saved[0].data_ptr(), saved[1].data_ptr(), f32_data(saved[2]),
+        dout.data_ptr(), dqkv.data_ptr()};
     const i64 scratch_bytes = kernels->attention_backward_scratch_bytes(shape);
     for_ranges(shape.B * shape.K, 1, [&](i64 begin, i64 end) {
       const at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);

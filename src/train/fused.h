@@ -1,5 +1,5 @@
-// Where the fused CPU kernels (kernels/train) take the place of LibTorch's operations, and how
-// their ranges are spread over LibTorch's threads.
+// Where the fused CPU kernels (kernels/train) take the place of LibTorch's operations, and how work
+// is spread over LibTorch's threads.
 #pragma once
 
 #include "kernels/train/train_kernels.h"
@@ -7,28 +7,58 @@
 
 namespace lathe::train {
 
-// The kernels, if `t` is bf16 on a CPU that has them; else null, and the caller uses LibTorch's own
-// operations, which are the reference. LATHE_CPU_ISA set to another ISA than avx512 turns them off.
+// The kernels for the tensor's dtype, if it is f32 or bf16 on a CPU whose class has them; else
+// null, and the caller uses LibTorch's own operations, which are the reference.
 const TrainKernels* fused_kernels(const at::Tensor& t);
 
-inline Bf16* bf16_data(const at::Tensor& t) { return static_cast<Bf16*>(t.data_ptr()); }
+// Whether this process's class of CPU multiplies bf16 itself.
+bool multiplies_bf16();
+
 inline float* f32_data(const at::Tensor& t) { return t.data_ptr<float>(); }
 
-// f(begin, end) over [0, n) on all threads; a thread gets one range of at least `grain`.
+// f(task) for every task in [0, n), each on the next free thread: a core that is busy with other
+// work does fewer. One after the other where there is one thread or one task.
 template <class F>
-void for_ranges(int64_t n, int64_t grain, const F& f) {
-  at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) { f(begin, end); });
+void for_each_task(int64_t n, const F& f) {
+  const int threads = static_cast<int>(std::min<int64_t>(n, at::get_num_threads()));
+  if (threads <= 1 || at::in_parallel_region()) {
+    for (int64_t i = 0; i < n; ++i) f(i);
+    return;
+  }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (int64_t i = 0; i < n; ++i) f(i);
 }
 
-// The same for sums into a row of `width` f32: f(begin, end, partial), each thread with a row of
-// its own, added to `sum` (width) afterwards in a fixed order.
+// The number of ranges that [0, n) is cut into: some a thread, of at least `grain` each.
+inline int64_t count_ranges(int64_t n, int64_t grain) {
+  constexpr int64_t kRangesPerThread = 4;
+  const int threads = at::get_num_threads();
+  return threads == 1 ? 1 : std::clamp<int64_t>(n / grain, 1, kRangesPerThread * threads);
+}
+
+// f(begin, end) over [0, n) in ranges of at least `grain` on all threads.
+template <class F>
+void for_ranges(int64_t n, int64_t grain, const F& f) {
+  if (n <= 0) return;
+  const int64_t ranges = count_ranges(n, grain);
+  for_each_task(ranges, [&](int64_t i) { f(n * i / ranges, n * (i + 1) / ranges); });
+}
+
+// The same for sums into a row of `width` f32: f(begin, end, partial), each range with a row of its
+// own, added to `sum` (width) afterwards in their order: the same bits on every run.
 template <class F>
 void sum_ranges(int64_t n, int64_t grain, int64_t width, const at::Tensor& sum, const F& f) {
-  const at::Tensor partial = at::zeros({at::get_num_threads(), width}, sum.options());
-  at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
-    f(begin, end, f32_data(partial) + at::get_thread_num() * width);
+  const int64_t ranges = std::max<int64_t>(1, count_ranges(n, grain));
+  const at::Tensor partial = at::zeros({ranges, width}, sum.options());
+  for_each_task(ranges, [&](int64_t i) {
+    f(n * i / ranges, n * (i + 1) / ranges, f32_data(partial) + i * width);
   });
-  sum.add_(partial.sum(0));
+  sum.add_(ranges == 1 ? partial[0] : partial.sum(0));
 }
+
+// grad (f32) += scale · x, of the same shape.
+void add_to(at::Tensor& grad, const at::Tensor& x, double scale = 1);
+// grad (M) += Σ_n a[n], with a (N, M).
+void add_column_sum(at::Tensor& grad, const at::Tensor& a);
 
 }  // namespace lathe::train

@@ -1,5 +1,7 @@
 #include "train/guided_linear.h"
 
+#include "train/products.h"
+
 namespace lathe::train {
 
 using torch::autograd::AutogradContext;
@@ -15,7 +17,7 @@ struct AddProductFunction : Function<AddProductFunction> {
     ctx->save_for_backward({x});
     ctx->saved_data["weight"] = reinterpret_cast<i64>(weight);
     ctx->saved_data["scale"] = scale;
-    y.addmm_(x, weight->compute.t(), 1, scale);
+    add_multiplied(y, x, weight->compute.t(), scale);
     ctx->mark_dirty({y});
     return y;
   }
@@ -25,9 +27,7 @@ struct AddProductFunction : Function<AddProductFunction> {
     const at::Tensor x = ctx->get_saved_variables()[0];
     const at::Tensor dy = grads[0].contiguous();
     add_product(weight->grad, dy, x, scale);
-    at::Tensor dx = at::empty({dy.size(0), weight->compute.size(1)}, dy.options());
-    dx.addmm_(dy, weight->compute, 0, scale);
-    return {dy, dx, {}, {}};
+    return {dy, product(dy, weight->compute, scale), {}, {}};
   }
 };
 

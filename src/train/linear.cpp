@@ -1,6 +1,7 @@
 #include "train/linear.h"
 
 #include "train/fused.h"
+#include "train/products.h"
 #include "train/shuffle.h"
 
 namespace lathe::train {
@@ -10,41 +11,10 @@ using torch::autograd::Function;
 using torch::autograd::variable_list;
 
 void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, double scale) {
-  if (a.scalar_type() == at::kFloat) {
-    grad.addmm_(a.t(), b, 1, scale);
-  } else {
-    add_to(grad, at::mm(a.t(), b), scale);
-  }
-}
-
-void add_to(at::Tensor& grad, const at::Tensor& x, double scale) {
-  const auto* kernels = fused_kernels(x);
-  if (!kernels || !x.is_contiguous()) {
-    grad.add_(x, scale);
-    return;
-  }
-  for_ranges(x.numel(), 1 << 15, [&](i64 begin, i64 end) {
-    kernels->add_bf16(bf16_data(x), static_cast<float>(scale), f32_data(grad), begin, end);
-  });
-}
-
-void add_column_sum(at::Tensor& grad, const at::Tensor& a) {
-  const auto* kernels = fused_kernels(a);
-  if (!kernels || !a.is_contiguous()) {
-    grad.add_(at::sum(a, {0}, false, at::kFloat));
-    return;
-  }
-  sum_ranges(a.size(0), 64, a.size(1), grad, [&](i64 begin, i64 end, float* partial) {
-    kernels->add_column_sums(bf16_data(a), a.size(1), partial, begin, end);
-  });
+  add_multiplied(grad, a.transpose(-1, -2), b, scale);
 }
 
 namespace {
-
-// A scale goes onto the weights, which are smaller than what they are multiplied with.
-at::Tensor scaled(const at::Tensor& weights, double scale) {
-  return scale == 1 ? weights : weights * scale;
-}
 
 struct DenseFunction : Function<DenseFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, Parameter* weight,
@@ -53,7 +23,7 @@ struct DenseFunction : Function<DenseFunction> {
     ctx->saved_data["weight"] = reinterpret_cast<i64>(weight);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
     ctx->saved_data["scale"] = scale;
-    return at::linear(x, scaled(weight->compute, scale), bias ? bias->compute : at::Tensor());
+    return linear_product(x, weight->compute, bias ? bias->compute : at::Tensor(), scale);
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
@@ -63,40 +33,13 @@ struct DenseFunction : Function<DenseFunction> {
     const at::Tensor dy = grads[0].contiguous();
     add_product(weight->grad, dy, x, scale);
     if (bias) add_column_sum(bias->grad, dy);
-    return {at::mm(dy, scaled(weight->compute, scale)), {}, {}, {}};
+    return {product(dy, weight->compute, scale), {}, {}, {}};
   }
 };
 
 // The slices of x (N, blocks · C) as (blocks, N, C), in place.
 at::Tensor slices(const at::Tensor& x, i64 blocks) {
   return x.view({x.size(0), blocks, x.size(1) / blocks}).transpose(0, 1);
-}
-
-// out[i] = a[i] · b[i] for a stack of matrices, any of them in strides. On CPUs one product each:
-// LibTorch's batched one first copies operands in strides, and took twice as long.
-void stacked_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  if (!a.is_cpu()) {
-    at::Tensor whole = out;
-    at::bmm_out(whole, a, b);
-    return;
-  }
-  for (i64 i = 0; i < a.size(0); ++i) {
-    at::Tensor one = out[i];
-    at::mm_out(one, a[i], b[i]);
-  }
-}
-
-// grad[i] += scale · a[i]ᵀ b[i], each as add_product.
-void add_stacked_products(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b,
-                          double scale = 1) {
-  if (!a.is_cpu()) {
-    add_to(grad, at::bmm(a.transpose(1, 2), b), scale);
-    return;
-  }
-  for (i64 i = 0; i < a.size(0); ++i) {
-    at::Tensor one = grad[i];
-    add_product(one, a[i], b[i], scale);
-  }
 }
 
 // The two-factor product of core/linear_spec.h. x (N, in), y (N, out); what is between the factors
@@ -106,19 +49,19 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
   static at::Tensor first(const at::Tensor& x, const at::Tensor& v, const TwoFactor& f) {
     at::Tensor z;
     if (f.v_blocks == 1) {
-      z = at::mm(x, v.t());
+      z = product(x, v.t());
     } else {
       z = at::empty({x.size(0), f.inner()}, x.options());
-      stacked_products(slices(z, f.v_blocks), slices(x, f.v_blocks), v.transpose(1, 2));
+      multiply(slices(z, f.v_blocks), slices(x, f.v_blocks), v.transpose(1, 2));
     }
     return f.u_blocks == 1 ? z : deal_columns(z, f.u_blocks);
   }
 
   static at::Tensor second(const at::Tensor& z, const at::Tensor& u, const at::Tensor& bias,
-                           const TwoFactor& f) {
-    if (f.u_blocks == 1) return at::linear(z, u, bias);
+                           double scale, const TwoFactor& f) {
+    if (f.u_blocks == 1) return linear_product(z, u, bias, scale);
     const at::Tensor y = at::empty({f.u_blocks, z.size(1), f.u_out}, z.options());
-    stacked_products(y, z, u.transpose(1, 2));
+    multiply(y, z, u.transpose(1, 2), scale);
     return collect_columns(y, bias);
   }
 
@@ -133,22 +76,21 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     ctx->saved_data["v"] = reinterpret_cast<i64>(v);
     ctx->saved_data["u"] = reinterpret_cast<i64>(u);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
-    return second(z, scaled(u->compute, scale), bias ? bias->compute : at::Tensor(), f);
+    return second(z, u->compute, bias ? bias->compute : at::Tensor(), scale, f);
   }
 
   // dy → the gradient of the inner vector (N, inner), adding those of u and the bias.
   static at::Tensor second_backward(const at::Tensor& dy, const at::Tensor& z, Parameter& u,
                                     Parameter* bias, double scale, const TwoFactor& f) {
-    const at::Tensor w = scaled(u.compute, scale);
     if (f.u_blocks == 1) {
       if (bias) add_column_sum(bias->grad, dy);
       add_product(u.grad, dy, z, scale);
-      return at::mm(dy, w);
+      return product(dy, u.compute, scale);
     }
     const at::Tensor dealt = deal_columns(dy, f.u_blocks, bias ? &bias->grad : nullptr);
-    add_stacked_products(u.grad, dealt, z, scale);
+    add_product(u.grad, dealt, z, scale);
     const at::Tensor dz = at::empty_like(z);
-    stacked_products(dz, dealt, w);
+    multiply(dz, dealt, u.compute, scale);
     return collect_columns(dz);
   }
 
@@ -157,12 +99,12 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
                                    const TwoFactor& f) {
     if (f.v_blocks == 1) {
       add_product(v.grad, dz, x);
-      return at::mm(dz, v.compute);
+      return product(dz, v.compute);
     }
     const at::Tensor parts = slices(dz, f.v_blocks);
-    add_stacked_products(v.grad, parts, slices(x, f.v_blocks));
+    add_product(v.grad, parts, slices(x, f.v_blocks));
     const at::Tensor dx = at::empty_like(x, at::MemoryFormat::Contiguous);
-    stacked_products(slices(dx, f.v_blocks), parts, v.compute);
+    multiply(slices(dx, f.v_blocks), parts, v.compute);
     return dx;
   }
 
@@ -203,7 +145,7 @@ at::Tensor Linear::forward(const at::Tensor& x, double scale) const {
 at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u) {
   const TwoFactor f = *two_factor(spec);
   const at::Tensor z = TwoFactorFunction::first(at::eye(spec.in, v.options()), v, f);
-  return TwoFactorFunction::second(z, u, {}, f).t().contiguous();
+  return TwoFactorFunction::second(z, u, {}, 1, f).t().contiguous();
 }
 
 }  // namespace lathe::train

@@ -32,11 +32,8 @@ class Linear {
 // dtype.
 at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u);
 
-// grad += scale · aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32.
+// grad += scale · aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32, or
+// stacks of them.
 void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, double scale = 1);
-// grad (f32) += scale · x, of the same shape, in the compute dtype.
-void add_to(at::Tensor& grad, const at::Tensor& x, double scale = 1);
-// grad += Σ_n a[n], with a (N, M).
-void add_column_sum(at::Tensor& grad, const at::Tensor& a);
 
 }  // namespace lathe::train

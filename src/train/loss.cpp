@@ -2,6 +2,7 @@
 
 #include "train/fused.h"
 #include "train/linear.h"
+#include "train/products.h"
 
 namespace lathe::train {
 
@@ -20,7 +21,7 @@ std::pair<at::Tensor, at::Tensor> logits_grad(const at::Tensor& logits, const at
   const i64 n = logits.size(0);
   if (const auto* kernels = fused_kernels(logits)) {
     const at::Tensor losses = at::empty({n}, logits.options().dtype(at::kFloat));
-    const CrossEntropy run{logits.size(1),          logits.stride(0), bf16_data(logits),
+    const CrossEntropy run{logits.size(1),          logits.stride(0), logits.data_ptr(),
                            targets.data_ptr<i64>(), f32_data(losses), static_cast<float>(scale)};
     for_ranges(n, 16, [&](i64 begin, i64 end) { kernels->cross_entropy(run, begin, end); });
     return {losses.sum(), logits};
@@ -40,7 +41,7 @@ at::Tensor cross_entropy_sum(const at::Tensor& h, const Parameter& head,
   at::Tensor loss = at::zeros({}, h.options().dtype(at::kFloat));
   for (i64 at = 0; at < h.size(0); at += chunk) {
     const i64 n = std::min(chunk, h.size(0) - at);
-    const at::Tensor logits = at::linear(h.narrow(0, at, n), head.compute);
+    const at::Tensor logits = linear_product(h.narrow(0, at, n), head.compute, {});
     loss += logits_grad(logits, targets.narrow(0, at, n).contiguous(), 1).first;
   }
   return loss;
@@ -55,9 +56,9 @@ std::pair<at::Tensor, at::Tensor> cross_entropy_grad(const at::Tensor& h, Parame
     const i64 n = std::min(chunk, h.size(0) - at);
     const at::Tensor rows = h.narrow(0, at, n), wanted = targets.narrow(0, at, n);
     const auto [chunk_loss, dlogits] =
-        logits_grad(at::linear(rows, head.compute), wanted.contiguous(), scale);
+        logits_grad(linear_product(rows, head.compute, {}), wanted.contiguous(), scale);
     loss += chunk_loss;
-    dh.narrow(0, at, n).copy_(at::mm(dlogits, head.compute));
+    multiply(dh.narrow(0, at, n), dlogits, head.compute);
     add_product(head.grad, dlogits, rows);
   }
   return {loss, dh};

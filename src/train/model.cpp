@@ -3,7 +3,9 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "train/activation.h"
+#include "train/fused.h"
 #include "train/loss.h"
+#include "train/products.h"
 
 namespace lathe::train {
 
@@ -74,7 +76,7 @@ struct CausalConvFunction : Function<CausalConvFunction> {
     ctx->saved_data["weight"] = reinterpret_cast<i64>(weight);
     ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
     const at::Tensor w = weight->compute.view({weight->compute.size(0), -1});
-    return at::linear(windows(x, weight->info.shape[2]), w, bias->compute)
+    return linear_product(windows(x, weight->info.shape[2]), w, bias->compute)
         .view({x.size(0), x.size(1), -1});
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -88,7 +90,7 @@ struct CausalConvFunction : Function<CausalConvFunction> {
     add_product(grad, dy, windows(x, kernel));
     add_column_sum(bias->grad, dy);
     // Position t of x went into windows t … t + kernel - 1, at offsets kernel - 1 … 0.
-    const at::Tensor dwindows = at::mm(dy, w).view({B, T, in, kernel});
+    const at::Tensor dwindows = product(dy, w).view({B, T, in, kernel});
     at::Tensor dx = at::zeros_like(x);
     for (i64 j = 0; j < std::min(kernel, T); ++j) {
       dx.narrow(1, 0, T - j).add_(dwindows.select(3, kernel - 1 - j).narrow(1, j, T - j));
@@ -273,7 +275,7 @@ at::Tensor Model::forward(const at::Tensor& tokens) const {
 
 at::Tensor Model::logits(const at::Tensor& tokens) const {
   at::NoGradGuard no_grad;
-  return at::linear(forward(tokens), head_->compute).to(at::kFloat);
+  return linear_product(forward(tokens), head_->compute, {}).to(at::kFloat);
 }
 
 at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) const {

@@ -46,11 +46,11 @@ struct FusedNorm : Function<FusedNorm> {
     run.eps = static_cast<float>(n.eps);
     run.rms = !n.centred;
     run.x = f32_data(in);
-    run.delta = delta ? bf16_data(add) : nullptr;
+    run.delta = delta ? add.data_ptr() : nullptr;
     run.x_out = delta ? f32_data(sum) : nullptr;
     run.w = f32_data(n.weight->value);
     run.b = n.bias ? f32_data(n.bias->value) : nullptr;
-    run.y = bf16_data(y);
+    run.y = y.data_ptr();
     run.mean = n.centred ? f32_data(mean) : nullptr;
     run.rstd = f32_data(rstd);
     const auto* kernels = fused_kernels(y);
@@ -74,18 +74,20 @@ struct FusedNorm : Function<FusedNorm> {
     const at::Tensor dy = grads[1].contiguous();
     const at::Tensor dres = grads[0].defined() ? grads[0].contiguous() : at::Tensor();
     const at::Tensor dx = at::empty_like(sum);
-    const at::Tensor ddelta = has_delta ? at::empty_like(dy) : at::Tensor();
+    // In f32 the gradient of delta is that of x.
+    const bool narrow = has_delta && dy.scalar_type() != at::kFloat;
+    const at::Tensor ddelta = narrow ? at::empty_like(dy) : has_delta ? dx : at::Tensor();
     NormBackward run;
     run.D = D;
     run.rms = !mean.defined();
-    run.dy = bf16_data(dy);
+    run.dy = dy.data_ptr();
     run.x = f32_data(sum);
     run.mean = mean.defined() ? f32_data(mean) : nullptr;
     run.rstd = f32_data(rstd);
     run.w = f32_data(weight->value);
     run.dres = dres.defined() ? f32_data(dres) : nullptr;
     run.dx = f32_data(dx);
-    run.dx_bf16 = has_delta ? bf16_data(ddelta) : nullptr;
+    run.ddelta = narrow ? ddelta.data_ptr() : nullptr;
     const auto* kernels = fused_kernels(dy);
     const at::Tensor sums = at::zeros({2 * D}, sum.options());
     sum_ranges(N, 16, 2 * D, sums, [&](i64 begin, i64 end, float* partial) {

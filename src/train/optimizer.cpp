@@ -2,6 +2,7 @@
 
 #include <ATen/ops/_fused_adamw.h>
 
+#include "train/fused.h"
 #include "train/init.h"
 
 namespace lathe::train {
@@ -81,6 +82,37 @@ void Optimizer::step_adamw(double lr, const at::Tensor& divisor, const at::Tenso
   }
 }
 
+bool Optimizer::step_adamw_on_cpu(double lr, const at::Tensor& divisor, const at::Tensor& skip) {
+  const TrainKernels* kernels = fused_kernels(parameters_.flat_value);
+  if (!kernels) return false;
+  if (skip.item<float>() != 0) return true;
+  const double n = updates.item<double>();
+  AdamW update;
+  update.value = f32_data(parameters_.flat_value);
+  update.grad = f32_data(parameters_.flat_grad);
+  update.exp_avg = f32_data(exp_avg);
+  update.exp_avg_sq = f32_data(exp_avg_sq);
+  if (parameters_.compute_dtype == at::kBFloat16) {
+    update.rounded = static_cast<uint16_t*>(parameters_.flat_compute().data_ptr());
+  }
+  update.beta1 = static_cast<float>(spec_.betas[0]);
+  update.beta2 = static_cast<float>(spec_.betas[1]);
+  update.eps = static_cast<float>(spec_.eps);
+  update.correction1 = static_cast<float>(1 - std::pow(spec_.betas[0], n));
+  update.correction2 = static_cast<float>(1 - std::pow(spec_.betas[1], n));
+  update.grad_scale = 1 / divisor.item<float>();
+  for (const Group& group : groups_) {
+    update.lr = static_cast<float>(lr * group.rate);
+    update.weight_decay = static_cast<float>(group.decay);
+    for (const auto& [begin, end] : group.ranges) {
+      for_ranges(end - begin, 1 << 14, [&, first = begin](i64 from, i64 to) {
+        kernels->adamw(update, first + from, first + to);
+      });
+    }
+  }
+  return true;
+}
+
 void Optimizer::decay_products(double lr, const at::Tensor& keep) {
   const at::Tensor scale = keep * (-lr * spec_.weight_decay);
   for (const FactorPair& pair : pairs_) {
@@ -121,9 +153,11 @@ void Optimizer::step(double lr, const at::Tensor& norm) {
       spec_.clip > 0 ? (norm / spec_.clip).clamp_min(1.0) : at::ones_like(norm);
   updates.add_(keep);
   if (spec_.factor_decay == FactorDecay::kFrobenius) decay_products(lr, keep);
-  step_adamw(lr, divisor, skip);
-  if (spec_.kind == OptimizerKind::kSpectron) step_spectron(lr, divisor, keep);
-  parameters_.refresh_compute();
+  const bool rounded = step_adamw_on_cpu(lr, divisor, skip);
+  if (!rounded) step_adamw(lr, divisor, skip);
+  const bool spectron = spec_.kind == OptimizerKind::kSpectron;
+  if (spectron) step_spectron(lr, divisor, keep);
+  if (!rounded || spectron) parameters_.refresh_compute();
 }
 
 void Optimizer::forget_basis(const Parameter& factor) {

@@ -43,6 +43,9 @@ class Optimizer {
   };
   void make_groups();
   void step_adamw(double lr, const at::Tensor& divisor, const at::Tensor& skip);
+  // The same by the CPU's kernel in one pass, which also rounds the compute copies; false where
+  // there is none.
+  bool step_adamw_on_cpu(double lr, const at::Tensor& divisor, const at::Tensor& skip);
   void decay_products(double lr, const at::Tensor& keep);
   void step_spectron(double lr, const at::Tensor& divisor, const at::Tensor& keep);
 

@@ -36,6 +36,8 @@ class Parameters {
 
   // Call after the masters changed: brings the compute copies up to date.
   void refresh_compute();
+  // The compute copies of everything, laid out as flat_value; flat_value itself under f32.
+  const at::Tensor& flat_compute() const { return flat_compute_; }
   void zero_grad() { flat_grad.zero_(); }
 
   // Flat f32 buffers; matrices (TensorInfo::matrix) come first, in [0, matrix_numel). Padding

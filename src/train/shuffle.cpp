@@ -19,7 +19,7 @@ at::Tensor deal_columns(const at::Tensor& x, int64_t groups, at::Tensor* sums) {
     return x.reshape({N, C, L}).permute({2, 0, 1}).contiguous();
   }
   const at::Tensor y = at::empty({L, N, C}, x.options());
-  DealColumns args{.N = N, .L = L, .C = C, .x = bf16_data(x), .groups = bf16_data(y)};
+  DealColumns args{.N = N, .L = L, .C = C, .x = x.data_ptr(), .groups = y.data_ptr()};
   const auto run = [&](int64_t begin, int64_t end, float* partial) {
     DealColumns part = args;
     part.sums = partial;
@@ -45,9 +45,9 @@ at::Tensor collect_columns(const at::Tensor& x, const at::Tensor& bias) {
   const CollectColumns args{.N = N,
                             .L = L,
                             .C = C,
-                            .groups = bf16_data(x),
-                            .bias = bias.defined() ? bf16_data(bias) : nullptr,
-                            .y = bf16_data(y)};
+                            .groups = x.data_ptr(),
+                            .bias = bias.defined() ? bias.data_ptr() : nullptr,
+                            .y = y.data_ptr()};
   for_ranges(N, kGrain,
              [&](int64_t begin, int64_t end) { kernels->collect_columns(args, begin, end); });
   return y;

@@ -6,8 +6,7 @@ namespace lathe::test {
 
 namespace {
 
-constexpr double kRounding = 1.0 / 256;  // of bf16, relative
-constexpr double kFloor = 1e-6;          // f32 sums
+constexpr double kFloor = 1e-6;  // f32 sums
 
 using Rows = std::vector<std::vector<double>>;
 
@@ -40,7 +39,7 @@ Rows head_rows(const AttentionShape& shape, const std::vector<double>& qkv, int6
 
 // Adds the rows of a head's gradient, rotation undone; bounds only add up.
 void put_rows(const AttentionShape& shape, int64_t b, int64_t head, bool rotated, const Rows& grad,
-              const Rows& bound, AttentionReference& ref) {
+              const Rows& bound, double rounding, AttentionReference& ref) {
   const int64_t E = shape.E, width = (shape.H + 2 * shape.K) * E;
   for (int64_t t = 0; t < shape.T; ++t) {
     const auto& g = grad[static_cast<size_t>(t)];
@@ -57,7 +56,7 @@ void put_rows(const AttentionShape& shape, int64_t b, int64_t head, bool rotated
         slack = e[i] * std::abs(cos) + e[pair] * std::abs(sin);
       }
       ref.dqkv[at + i] = x;
-      ref.dqkv_bound[at + i] = slack + kRounding * std::abs(x) + kFloor;
+      ref.dqkv_bound[at + i] = slack + rounding * std::abs(x) + kFloor;
     }
   }
 }
@@ -68,7 +67,7 @@ struct Head {
 };
 
 void attend(const AttentionShape& shape, int64_t b, int64_t h, const std::vector<double>& dout,
-            const Head& head, AttentionReference& ref) {
+            const Head& head, double rounding, AttentionReference& ref) {
   const auto E = static_cast<size_t>(shape.E);
   std::vector<double> p(static_cast<size_t>(shape.T)), dp(p.size());
   for (size_t t = 0; t < p.size(); ++t) {
@@ -92,7 +91,7 @@ void attend(const AttentionShape& shape, int64_t b, int64_t h, const std::vector
         magnitude += p[s] / sum * std::abs(head.v[s][e]);
       }
       ref.out[row * E + e] = o;
-      ref.out_bound[row * E + e] = kRounding * (magnitude + std::abs(o)) + kFloor;
+      ref.out_bound[row * E + e] = rounding * (magnitude + std::abs(o)) + kFloor;
       d += grad[e] * o;
       d_bound += std::abs(grad[e]) * ref.out_bound[row * E + e];
     }
@@ -101,14 +100,14 @@ void attend(const AttentionShape& shape, int64_t b, int64_t h, const std::vector
       dp[s] = 0;
       for (size_t e = 0; e < E; ++e) dp[s] += grad[e] * head.v[s][e];
       const double ds = shape.scale * p[s] * (dp[s] - d);
-      const double slack = shape.scale * p[s] * (d_bound + kFloor) + kRounding * std::abs(ds);
+      const double slack = shape.scale * p[s] * (d_bound + kFloor) + rounding * std::abs(ds);
       for (size_t e = 0; e < E; ++e) {
         head.dq[t][e] += ds * head.k[s][e];
         head.dk[s][e] += ds * head.q[t][e];
         head.dv[s][e] += p[s] * grad[e];
         head.dq_bound[t][e] += slack * std::abs(head.k[s][e]);
         head.dk_bound[s][e] += slack * std::abs(head.q[t][e]);
-        head.dv_bound[s][e] += kRounding * p[s] * std::abs(grad[e]);
+        head.dv_bound[s][e] += rounding * p[s] * std::abs(grad[e]);
       }
     }
   }
@@ -117,7 +116,8 @@ void attend(const AttentionShape& shape, int64_t b, int64_t h, const std::vector
 }  // namespace
 
 AttentionReference attention_reference(const AttentionShape& shape, const std::vector<double>& qkv,
-                                       const std::vector<double>& dout, bool round_rotated) {
+                                       const std::vector<double>& dout, double rounding,
+                                       bool round_rotated) {
   AttentionReference ref;
   ref.out.resize(dout.size());
   ref.out_bound.resize(dout.size());
@@ -134,11 +134,12 @@ AttentionReference attention_reference(const AttentionShape& shape, const std::v
       for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
         const Rows q = head_rows(shape, qkv, b, h, true, round_rotated);
         Rows dq = zero, dq_bound = zero;
-        attend(shape, b, h, dout, {q, k, v, dq, dk, dv, dq_bound, dk_bound, dv_bound}, ref);
-        put_rows(shape, b, h, true, dq, dq_bound, ref);
+        attend(shape, b, h, dout, {q, k, v, dq, dk, dv, dq_bound, dk_bound, dv_bound}, rounding,
+               ref);
+        put_rows(shape, b, h, true, dq, dq_bound, rounding, ref);
       }
-      put_rows(shape, b, shape.H + kv, true, dk, dk_bound, ref);
-      put_rows(shape, b, shape.H + shape.K + kv, false, dv, dv_bound, ref);
+      put_rows(shape, b, shape.H + kv, true, dk, dk_bound, rounding, ref);
+      put_rows(shape, b, shape.H + shape.K + kv, false, dv, dv_bound, rounding, ref);
     }
   }
   return ref;

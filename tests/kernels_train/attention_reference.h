@@ -1,5 +1,5 @@
 // Attention and its gradient in double, element by element, with a bound of the error that the
-// kernels' roundings to bf16 may cause in each result.
+// kernels' roundings, of relative size `rounding`, may cause in each result.
 #pragma once
 
 #include <cmath>
@@ -18,6 +18,7 @@ struct AttentionReference {
 
 // Rotated rows are rounded to bf16 as the kernels do (to the bit: f32, fused) if `round_rotated`.
 AttentionReference attention_reference(const AttentionShape& shape, const std::vector<double>& qkv,
-                                       const std::vector<double>& dout, bool round_rotated);
+                                       const std::vector<double>& dout, double rounding,
+                                       bool round_rotated);
 
 }  // namespace lathe::test

@@ -1,8 +1,8 @@
-# cmake -DNM=… "-DOBJECTS=a.o;b.o" -P: fails when an object built for AVX-512 defines a weak symbol.
+# cmake -DNM=… "-DOBJECTS=a.o;b.o" -P: fails when an object built for a wider CPU defines a weak symbol.
 # The linker keeps one copy of such a symbol, maybe this one, and calls it on older CPUs too.
 set(checked 0)
 foreach(object ${OBJECTS})
-  if(NOT object MATCHES "_avx512\\.cpp\\.o$")
+  if(NOT object MATCHES "/isa_[a-z0-9_]*\\.cpp\\.o$")
     continue()
   endif()
   execute_process(COMMAND ${NM} --defined-only -C ${object} OUTPUT_VARIABLE symbols
@@ -13,5 +13,5 @@ foreach(object ${OBJECTS})
   math(EXPR checked "${checked} + 1")
 endforeach()
 if(checked EQUAL 0)
-  message(FATAL_ERROR "no AVX-512 object among: ${OBJECTS}")
+  message(FATAL_ERROR "no such object among: ${OBJECTS}")
 endif()

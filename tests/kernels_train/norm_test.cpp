@@ -13,10 +13,11 @@ struct Case {
 };
 
 // Inputs, with a mean far from 0, and all results of one norm.
+template <class S>
 struct Norm {
   Case c;
   Buffer<float> x, x_out, w, b, mean, rstd;
-  Buffer<Bf16> delta, y;
+  Buffer<S> delta, y;
   explicit Norm(const Case& c_)
       : c(c_),
         x(kRows * c.D, c.shift),
@@ -68,11 +69,12 @@ std::vector<double> normed(const std::vector<double>& x, bool rms) {
   return y;
 }
 
+template <class S>
 void check_forward(const TrainKernels& kernels, const Case& c) {
   CAPTURE(c.D);
   CAPTURE(c.rms);
   CAPTURE(c.delta);
-  Norm norm(c);
+  Norm<S> norm(c);
   kernels.norm_forward(norm.args(), 0, kRows);
   for (int64_t r = 0; r < kRows; ++r) {
     std::vector<double> x;
@@ -88,18 +90,19 @@ void check_forward(const TrainKernels& kernels, const Case& c) {
     for (int64_t d = 0; d < c.D; ++d) {
       const double scaled = (x[static_cast<size_t>(d)] - m.mean) * m.rstd * norm.w[d];
       const double y = scaled + (c.bias ? norm.b[d] : 0);
-      const double slack = kBf16Rounding * std::abs(y) + 3e-5 * (std::abs(scaled) + 1);
+      const double slack = kRounding<S> * std::abs(y) + 3e-5 * (std::abs(scaled) + 1);
       REQUIRE(std::abs(value(norm.y[r * c.D + d]) - y) <= slack + (c.D == 1 ? 1e-3 : 0));
     }
   }
 }
 
+template <class S>
 struct Gradients {
-  Buffer<Bf16> dy, dx_bf16;
+  Buffer<S> dy, ddelta;
   Buffer<float> dres, dx, dw, db;
   explicit Gradients(const Case& c)
       : dy(kRows * c.D, c.shift),
-        dx_bf16(kRows * c.D, c.shift),
+        ddelta(kRows * c.D, c.shift),
         dres(kRows * c.D, c.shift),
         dx(kRows * c.D, c.shift),
         dw(c.D, c.shift),
@@ -109,7 +112,7 @@ struct Gradients {
     fill_normal(dres, rng);
     for (int64_t d = 0; d < c.D; ++d) dw[d] = db[d] = 0.5f;  // is added to
   }
-  NormBackward args(const Norm& norm) {
+  NormBackward args(const Norm<S>& norm) {
     NormBackward a;
     a.D = norm.c.D;
     a.rms = norm.c.rms;
@@ -120,7 +123,7 @@ struct Gradients {
     a.w = norm.w.data();
     a.dres = dres.data();
     a.dx = dx.data();
-    a.dx_bf16 = dx_bf16.data();
+    a.ddelta = ddelta.data();
     a.dw = dw.data();
     a.db = db.data();
     return a;
@@ -128,12 +131,13 @@ struct Gradients {
 };
 
 // dx by central differences of Σ norm(x) · w · dy in double; dw and db by their definition.
+template <class S>
 void check_backward(const TrainKernels& kernels, const Case& c) {
   CAPTURE(c.D);
   CAPTURE(c.rms);
-  Norm norm(c);
+  Norm<S> norm(c);
   kernels.norm_forward(norm.args(), 0, kRows);
-  Gradients g(c);
+  Gradients<S> g(c);
   kernels.norm_backward(g.args(norm), 0, kRows);
   std::vector<double> dw(static_cast<size_t>(c.D), 0.5), db(dw), dw_bound(dw.size(), 1e-5),
       db_bound(dw.size(), 1e-5);
@@ -164,7 +168,7 @@ void check_backward(const TrainKernels& kernels, const Case& c) {
       x[at] = v;
       const double dx = (above - below) / (2 * step) + g.dres[i];
       REQUIRE(std::abs(g.dx[i] - dx) <= 2e-5 * (std::abs(dx) + 1));
-      REQUIRE(g.dx_bf16[i].bits == Bf16(g.dx[i]).bits);
+      REQUIRE(value(g.ddelta[i]) == value(S(g.dx[i])));
     }
   }
   check_close("dw", g.dw, dw, dw_bound);
@@ -173,36 +177,42 @@ void check_backward(const TrainKernels& kernels, const Case& c) {
 
 }  // namespace
 
-TEST_CASE("norm: forward equals its formula in double for any width, bias, delta, alignment") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE(
+    "norm: forward equals its formula in double for any width, bias, delta, alignment", Table,
+    LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   for (const int64_t D : {1, 2, 15, 16, 17, 31, 33, 64, 100, 768}) {
     for (const bool delta : {false, true}) {
       for (const int64_t shift : {0, 3}) {
-        check_forward(*kernels, {D, false, true, delta, shift});
-        check_forward(*kernels, {D, false, false, delta, shift});
-        check_forward(*kernels, {D, true, false, delta, shift});
+        check_forward<S>(*kernels, {D, false, true, delta, shift});
+        check_forward<S>(*kernels, {D, false, false, delta, shift});
+        check_forward<S>(*kernels, {D, true, false, delta, shift});
       }
     }
   }
 }
 
-TEST_CASE("norm: backward equals finite differences of the formula") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("norm: backward equals finite differences of the formula", Table, LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   for (const int64_t D : {2, 3, 15, 16, 17, 33, 64, 100}) {
     for (const int64_t shift : {0, 3}) {
-      check_backward(*kernels, {D, false, true, true, shift});
-      check_backward(*kernels, {D, true, false, true, shift});
+      check_backward<S>(*kernels, {D, false, true, true, shift});
+      check_backward<S>(*kernels, {D, true, false, true, shift});
     }
   }
 }
 
-TEST_CASE("norm: the sum may replace x, and dx the residual's gradient") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("norm: the sum may replace x, and dx the residual's gradient", Table,
+                   LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   const Case c = {40, false, true, true, 0};
-  Norm apart(c), in_place(c);
+  Norm<S> apart(c), in_place(c);
   kernels->norm_forward(apart.args(), 0, kRows);
   NormForward forward = in_place.args();
   forward.x_out = in_place.x.data();
@@ -210,7 +220,7 @@ TEST_CASE("norm: the sum may replace x, and dx the residual's gradient") {
   CHECK(in_place.x == apart.x_out);
   CHECK(in_place.y == apart.y);
 
-  Gradients g(c), g_in_place(c);
+  Gradients<S> g(c), g_in_place(c);
   kernels->norm_backward(g.args(apart), 0, kRows);
   NormBackward backward = g_in_place.args(apart);
   backward.dx = g_in_place.dres.data();
@@ -218,11 +228,12 @@ TEST_CASE("norm: the sum may replace x, and dx the residual's gradient") {
   CHECK(g_in_place.dres == g.dx);
 }
 
-TEST_CASE("norm: optional arguments may be absent") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("norm: optional arguments may be absent", Table, LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   const Case c = {40, true, false, false, 0};
-  Norm full(c), bare(c);
+  Norm<S> full(c), bare(c);
   kernels->norm_forward(full.args(), 0, kRows);
   NormForward forward = bare.args();
   forward.x_out = nullptr;
@@ -230,12 +241,12 @@ TEST_CASE("norm: optional arguments may be absent") {
   kernels->norm_forward(forward, 0, kRows);
   CHECK(bare.y == full.y);
 
-  Gradients g(c), g_bare(c);
+  Gradients<S> g(c), g_bare(c);
   kernels->norm_backward(g.args(full), 0, kRows);
   NormBackward backward = g_bare.args(full);
   backward.mean = nullptr;
   backward.dres = nullptr;
-  backward.dx_bf16 = nullptr;
+  backward.ddelta = nullptr;
   backward.db = nullptr;
   kernels->norm_backward(backward, 0, kRows);
   CHECK(g_bare.dw == g.dw);
@@ -244,17 +255,18 @@ TEST_CASE("norm: optional arguments may be absent") {
   }
 }
 
-TEST_CASE("norm: rows do not depend on how the range is split") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("norm: rows do not depend on how the range is split", Table, LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   const Case c = {50, false, true, true, 0};
-  Norm whole(c), split(c);
+  Norm<S> whole(c), split(c);
   kernels->norm_forward(whole.args(), 0, kRows);
   kernels->norm_forward(split.args(), 3, kRows);
   kernels->norm_forward(split.args(), 0, 3);
   CHECK(split.y == whole.y);
   CHECK(split.rstd == whole.rstd);
-  Gradients g(c), g_split(c);
+  Gradients<S> g(c), g_split(c);
   kernels->norm_backward(g.args(whole), 0, kRows);
   kernels->norm_backward(g_split.args(whole), 2, kRows);
   kernels->norm_backward(g_split.args(whole), 0, 2);

@@ -13,8 +13,10 @@ constexpr std::pair<int64_t, int64_t> kRanges[] = {{0, kRows}, {3, 4}, {5, 18}, 
 
 }  // namespace
 
-TEST_CASE("deal_columns: group l gets columns l, l + L, … of the rows in its range alone") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("deal_columns: group l gets columns l, l + L, … of the rows in its range alone",
+                   Table, LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(6);
   for (const int64_t L : kGroups) {
@@ -23,9 +25,9 @@ TEST_CASE("deal_columns: group l gets columns l, l + L, … of the rows in its r
         CAPTURE(L);
         CAPTURE(C);
         CAPTURE(begin);
-        Buffer<Bf16> x(kRows * C * L, C % 5), groups(L * kRows * C, C % 3);
+        Buffer<S> x(kRows * C * L, C % 5), groups(L * kRows * C, C % 3);
         fill_normal(x, rng);
-        const Bf16 before(0.5f);
+        const S before(0.5f);
         for (int64_t i = 0; i < groups.size(); ++i) groups[i] = before;
         kernels->deal_columns({.N = kRows, .L = L, .C = C, .x = x.data(), .groups = groups.data()},
                               begin, end);
@@ -33,8 +35,8 @@ TEST_CASE("deal_columns: group l gets columns l, l + L, … of the rows in its r
           for (int64_t n = 0; n < kRows; ++n) {
             const bool inside = n >= begin && n < end;
             for (int64_t c = 0; c < C; ++c) {
-              const Bf16 want = inside ? x[(n * C + c) * L + l] : before;
-              REQUIRE(groups[(l * kRows + n) * C + c].bits == want.bits);
+              const S want = inside ? x[(n * C + c) * L + l] : before;
+              REQUIRE(value(groups[(l * kRows + n) * C + c]) == value(want));
             }
           }
         }
@@ -43,8 +45,9 @@ TEST_CASE("deal_columns: group l gets columns l, l + L, … of the rows in its r
   }
 }
 
-TEST_CASE("deal_columns: adds the columns' sums over its range") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("deal_columns: adds the columns' sums over its range", Table, LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(7);
   for (const int64_t L : kGroups) {
@@ -52,7 +55,7 @@ TEST_CASE("deal_columns: adds the columns' sums over its range") {
       for (const auto& [begin, end] : kRanges) {
         CAPTURE(L);
         CAPTURE(C);
-        Buffer<Bf16> x(kRows * C * L), groups(L * kRows * C), dealt(L * kRows * C);
+        Buffer<S> x(kRows * C * L), groups(L * kRows * C), dealt(L * kRows * C);
         Buffer<float> sums(C * L, 1);
         fill_normal(x, rng);
         fill_normal(groups, rng);
@@ -81,8 +84,10 @@ TEST_CASE("deal_columns: adds the columns' sums over its range") {
   }
 }
 
-TEST_CASE("collect_columns: undoes deal_columns, and adds the bias as f32 does") {
-  const TrainKernels* kernels = kernels_or_skip();
+TEST_CASE_TEMPLATE("collect_columns: undoes deal_columns, and adds the bias as f32 does", Table,
+                   LATHE_TABLES) {
+  using S = typename Table::S;
+  const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(8);
   for (const int64_t L : kGroups) {
@@ -92,10 +97,10 @@ TEST_CASE("collect_columns: undoes deal_columns, and adds the bias as f32 does")
           CAPTURE(L);
           CAPTURE(C);
           CAPTURE(with_bias);
-          Buffer<Bf16> groups(L * kRows * C, C % 3), y(kRows * C * L, C % 5), bias(C * L, 1);
+          Buffer<S> groups(L * kRows * C, C % 3), y(kRows * C * L, C % 5), bias(C * L, 1);
           fill_normal(groups, rng);
           fill_normal(bias, rng);
-          const Bf16 before(0.5f);
+          const S before(0.5f);
           for (int64_t i = 0; i < y.size(); ++i) y[i] = before;
           CollectColumns args{.N = kRows, .L = L, .C = C, .groups = groups.data(), .y = y.data()};
           if (with_bias) args.bias = bias.data();
@@ -103,10 +108,10 @@ TEST_CASE("collect_columns: undoes deal_columns, and adds the bias as f32 does")
           for (int64_t n = 0; n < kRows; ++n) {
             const bool inside = n >= begin && n < end;
             for (int64_t i = 0; i < C * L; ++i) {
-              const Bf16 group = groups[(i % L * kRows + n) * C + i / L];
-              const Bf16 sum(static_cast<float>(group) + static_cast<float>(bias[i]));
-              const Bf16 want = !inside ? before : with_bias ? sum : group;
-              REQUIRE(y[n * C * L + i].bits == want.bits);
+              const S group = groups[(i % L * kRows + n) * C + i / L];
+              const S sum(static_cast<float>(group) + static_cast<float>(bias[i]));
+              const S want = !inside ? before : with_bias ? sum : group;
+              REQUIRE(value(y[n * C * L + i]) == value(want));
             }
           }
         }

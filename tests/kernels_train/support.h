@@ -1,5 +1,5 @@
-// What the tests of the training kernels share: random data at any alignment between canaries, and
-// the way out where the CPU has no avx512_bf16.
+// What the tests of the training kernels share: every table of kernels as a type to instantiate a
+// test with, and random data at any alignment between canaries.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -10,20 +10,41 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/train/train_kernels.h"
 
 namespace lathe::test {
 
-// Half a unit in the last place of bf16, relative: the error of one rounding.
-inline constexpr double kBf16Rounding = 1.0 / 256;
+// The tables: S is their storage, kBf16Products whether attention multiplies rounded operands.
+template <int index, class Storage, bool bf16_products>
+struct Table {
+  using S = Storage;
+  static constexpr bool kBf16Products = bf16_products;
+  // Null, said by name, where this CPU lacks the class.
+  static const TrainKernels* kernels_or_skip() {
+    static constexpr const char* kNames[] = {"avx2", "avx512", "avx512_bf16"};
+    const DType storage = std::is_same_v<S, float> ? DType::kF32 : DType::kBf16;
+    for (const TrainKernels* table : supported_train_kernels()) {
+      if (table->isa == std::string(kNames[index]) && table->storage == storage) return table;
+    }
+    std::printf("SKIP: this CPU has no %s\n", kNames[index]);
+    return nullptr;
+  }
+};
+using Avx2F32 = Table<0, float, false>;
+using Avx2Bf16 = Table<0, Bf16, false>;
+using Avx512F32 = Table<1, float, false>;
+using Avx512Bf16 = Table<1, Bf16, false>;
+using Avx512Bf16F32 = Table<2, float, false>;
+using Avx512Bf16Bf16 = Table<2, Bf16, true>;
+#define LATHE_TABLES Avx2F32, Avx2Bf16, Avx512F32, Avx512Bf16, Avx512Bf16F32, Avx512Bf16Bf16
 
-inline const TrainKernels* kernels_or_skip() {
-  const TrainKernels* kernels = train_kernels();
-  if (kernels == nullptr) std::puts("SKIP: this CPU has no avx512_bf16");
-  return kernels;
-}
+// The error of one rounding to S, relative: half a unit in the last place of bf16; for f32, where
+// nothing is rounded at the end, that of a few operations.
+template <class S>
+inline constexpr double kRounding = std::is_same_v<S, float> ? 4e-6 : 1.0 / 256;
 
 inline double value(float x) { return x; }
 inline double value(double x) { return x; }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -15,10 +16,19 @@ TEST_CASE("for_ranges runs on as many threads as LibTorch has, each index once")
   std::mutex mutex;
   std::set<std::thread::id> threads;
   std::vector<int> visits(1000);
-  for_ranges(1000, 1, [&](int64_t begin, int64_t end) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto arrived = [&] {
     const std::lock_guard lock(mutex);
-    threads.insert(std::this_thread::get_id());
-    for (int64_t i = begin; i < end; ++i) ++visits[static_cast<size_t>(i)];
+    return threads.size();
+  };
+  for_ranges(1000, 1, [&](int64_t begin, int64_t end) {
+    {
+      const std::lock_guard lock(mutex);
+      threads.insert(std::this_thread::get_id());
+      for (int64_t i = begin; i < end; ++i) ++visits[static_cast<size_t>(i)];
+    }
+    // Nobody takes a second range before all three have one.
+    while (arrived() < 3 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   });
   CHECK(threads.size() == 3);
   CHECK(visits == std::vector<int>(1000, 1));

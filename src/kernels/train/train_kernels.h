@@ -1,8 +1,11 @@
 // Fused CPU kernels of a training step: what is left of it beside the matrix products of the
-// linears. Forward and backward of attention, loss, norms and activations on bf16 data with f32
-// arithmetic. No threads inside and no LibTorch: each function works on a range [begin, end) of
-// independent units, so that the caller spreads it over a thread pool, and its result for a unit
-// does not depend on how the range is split.
+// linears. Forward and backward of attention, loss, norms and activations, shuffles, sums and the
+// optimizer's update, with f32 arithmetic. No threads inside and no LibTorch: each function works
+// on a range [begin, end) of independent units, so that the caller spreads it over a thread pool,
+// and its result for a unit does not depend on how the range is split.
+//
+// A table of them is for one class of CPU and one storage type S of activations, f32 or bf16: what
+// is void* below points to elements of S.
 //
 // Matrices are row-major; pointers need only the alignment of their element type; buffers do not
 // overlap unless said so. Shape letters: B batch, T time, H heads, K key/value heads, E head dim,
@@ -10,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/dtype.h"
 
@@ -27,25 +31,25 @@ struct AttentionShape {
 
 struct AttentionForward {
   AttentionShape shape;
-  const Bf16* qkv = nullptr;  // (B, T, (H + 2K)·E), rows [q heads | k heads | v heads], unrotated
-  Bf16* out = nullptr;        // (B, T, H·E)
+  const void* qkv = nullptr;  // (B, T, (H + 2K)·E), rows [q heads | k heads | v heads], unrotated
+  void* out = nullptr;        // (B, T, H·E)
   float* lse = nullptr;       // (B, H, T) natural log of Σ exp(scale · q·k), for the backward
 };
 
 struct AttentionBackward {
   AttentionShape shape;
-  const Bf16* qkv = nullptr;   // (B, T, (H + 2K)·E) as given to the forward
-  const Bf16* out = nullptr;   // (B, T, H·E) from the forward
+  const void* qkv = nullptr;   // (B, T, (H + 2K)·E) as given to the forward
+  const void* out = nullptr;   // (B, T, H·E) from the forward
   const float* lse = nullptr;  // (B, H, T) from the forward
-  const Bf16* dout = nullptr;  // (B, T, H·E)
-  Bf16* dqkv = nullptr;        // (B, T, (H + 2K)·E), written; the units' parts of it are disjoint
+  const void* dout = nullptr;  // (B, T, H·E)
+  void* dqkv = nullptr;        // (B, T, (H + 2K)·E), written; the units' parts of it are disjoint
 };
 
 // Rows of logits; each becomes its gradient.
 struct CrossEntropy {
   int64_t V = 0;
   int64_t stride = 0;                // elements from row to row of logits, ≥ V
-  Bf16* logits = nullptr;            // (n, V) in: logits; out: (softmax − onehot) · scale
+  void* logits = nullptr;            // (n, V) in: logits; out: (softmax − onehot) · scale
   const int64_t* targets = nullptr;  // (n) each < V; negative: ignored, loss and gradient are 0
   float* loss = nullptr;             // (n) log Σ exp(logits) − logits[target]
   float scale = 1;                   // usually 1 / number of counted rows
@@ -57,11 +61,11 @@ struct NormForward {
   float eps = 1e-5f;
   bool rms = false;
   const float* x = nullptr;     // (n, D)
-  const Bf16* delta = nullptr;  // (n, D) or null; added to x before anything else
+  const void* delta = nullptr;  // (n, D) or null; added to x before anything else
   float* x_out = nullptr;       // (n, D) x + delta; may be x; null only without delta
   const float* w = nullptr;     // (D)
   const float* b = nullptr;     // (D) or null
-  Bf16* y = nullptr;            // (n, D)
+  void* y = nullptr;            // (n, D)
   float* mean = nullptr;        // (n) written; unused for RMS, may be null there
   float* rstd = nullptr;        // (n) written
 };
@@ -69,14 +73,14 @@ struct NormForward {
 struct NormBackward {
   int64_t D = 0;
   bool rms = false;
-  const Bf16* dy = nullptr;     // (n, D)
+  const void* dy = nullptr;     // (n, D)
   const float* x = nullptr;     // (n, D) the normalised values, delta included
   const float* mean = nullptr;  // (n) from the forward; unused for RMS
   const float* rstd = nullptr;  // (n) from the forward
   const float* w = nullptr;     // (D)
   const float* dres = nullptr;  // (n, D) gradient arriving on the residual path, or null
   float* dx = nullptr;          // (n, D) dres + gradient through the norm; may be dres
-  Bf16* dx_bf16 = nullptr;      // (n, D) dx rounded, or null
+  void* ddelta = nullptr;       // (n, D) dx in S, or null
   float* dw = nullptr;          // (D) added to; one buffer per concurrent range
   float* db = nullptr;          // (D) added to, or null; one buffer per concurrent range
 };
@@ -85,20 +89,35 @@ struct NormBackward {
 // that row in group l. A unit is a row.
 struct DealColumns {
   int64_t N = 0, L = 0, C = 0;  // rows, groups, columns a group
-  const Bf16* x = nullptr;      // (N, C·L)
-  Bf16* groups = nullptr;       // (L, N, C)
+  const void* x = nullptr;      // (N, C·L)
+  void* groups = nullptr;       // (L, N, C)
   float* sums = nullptr;        // (C·L) the columns' sums, added to, or null; one buffer per
                                 // concurrent range
 };
 struct CollectColumns {
   int64_t N = 0, L = 0, C = 0;
-  const Bf16* groups = nullptr;  // (L, N, C)
-  const Bf16* bias = nullptr;    // (C·L) or null
-  Bf16* y = nullptr;             // (N, C·L) the groups' columns in turn, plus bias
+  const void* groups = nullptr;  // (L, N, C)
+  const void* bias = nullptr;    // (C·L) or null
+  void* y = nullptr;             // (N, C·L) the groups' columns in turn, plus bias
+};
+
+// One update of AdamW: with g = grad · grad_scale,
+//   m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,
+//   w ← (1 − lr·weight_decay)·w − lr · (m / correction1) / (√(v / correction2) + eps).
+struct AdamW {
+  float* value = nullptr;       // (n) w
+  const float* grad = nullptr;  // (n)
+  float* exp_avg = nullptr;     // (n) m
+  float* exp_avg_sq = nullptr;  // (n) v
+  uint16_t* rounded = nullptr;  // (n) bf16(w), written, or null
+  float lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
+  float correction1 = 1, correction2 = 1;  // 1 − β^t after t updates, this one included
+  float grad_scale = 1;
 };
 
 struct TrainKernels {
-  const char* isa;  // "avx512_bf16"
+  const char* isa;  // "avx2", "avx512" or "avx512_bf16"
+  DType storage;    // kF32 or kBf16
 
   // The scratch of one call, whatever its range; uninitialised, of any alignment. These two check
   // the shape, the others trust it.
@@ -115,30 +134,42 @@ struct TrainKernels {
 
   // Elements [begin, end). dx = dy · act'(x); y may be x, dx may be dy.
   // gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))); gelu(x) = x · Φ(x).
-  void (*gelu_tanh)(const Bf16* x, Bf16* y, int64_t begin, int64_t end);
-  void (*gelu_tanh_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t begin, int64_t end);
-  void (*gelu)(const Bf16* x, Bf16* y, int64_t begin, int64_t end);
-  void (*gelu_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t begin, int64_t end);
+  void (*gelu_tanh)(const void* x, void* y, int64_t begin, int64_t end);
+  void (*gelu_tanh_backward)(const void* x, const void* dy, void* dx, int64_t begin, int64_t end);
+  void (*gelu)(const void* x, void* y, int64_t begin, int64_t end);
+  void (*gelu_backward)(const void* x, const void* dy, void* dx, int64_t begin, int64_t end);
 
   // Rows [begin, end) of x (n, 2F) = [gate | value], y and dy (n, F), dx (n, 2F):
   // y = gate · sigmoid(gate) · value.
-  void (*swiglu)(const Bf16* x, Bf16* y, int64_t F, int64_t begin, int64_t end);
-  void (*swiglu_backward)(const Bf16* x, const Bf16* dy, Bf16* dx, int64_t F, int64_t begin,
+  void (*swiglu)(const void* x, void* y, int64_t F, int64_t begin, int64_t end);
+  void (*swiglu_backward)(const void* x, const void* dy, void* dx, int64_t F, int64_t begin,
                           int64_t end);
 
+  // Elements [begin, end).
+  void (*adamw)(const AdamW&, int64_t begin, int64_t end);
+
   // Elements [begin, end): y = bf16(x), rounded to nearest even; y += scale · x.
-  void (*cast_to_bf16)(const float* x, Bf16* y, int64_t begin, int64_t end);
-  void (*add_bf16)(const Bf16* x, float scale, float* y, int64_t begin, int64_t end);
+  void (*cast_to_bf16)(const float* x, uint16_t* y, int64_t begin, int64_t end);
+  void (*add_scaled)(const void* x, float scale, float* y, int64_t begin, int64_t end);
   // sums (C) += the sum of rows [begin, end) of x (n, C); one buffer per concurrent range.
-  void (*add_column_sums)(const Bf16* x, int64_t C, float* sums, int64_t begin, int64_t end);
+  void (*add_column_sums)(const void* x, int64_t C, float* sums, int64_t begin, int64_t end);
 
   // Rows [begin, end); all pointers of the arguments are to row 0. Fastest for 2, 4 and 8 groups.
   void (*deal_columns)(const DealColumns&, int64_t begin, int64_t end);
   void (*collect_columns)(const CollectColumns&, int64_t begin, int64_t end);
 };
 
-// The kernels of this machine, or null where its CPU lacks avx512_bf16: there the caller uses
-// other operations. The answer never changes; safe from any thread.
-const TrainKernels* train_kernels();
+// The kernels of this process's class (core/cpu_isa.h) for a storage type, or null where the class
+// has none (scalar) or the type is neither f32 nor bf16: there the caller uses other operations.
+// The answer never changes; safe from any thread.
+const TrainKernels* train_kernels(DType storage);
+
+// Every table this CPU can run, whatever LATHE_CPU_ISA says; for tests.
+std::vector<const TrainKernels*> supported_train_kernels();
+
+// The tables, filled by isa_*.cpp. Running one on a CPU that lacks the instructions is undefined.
+extern const TrainKernels kTrainAvx2F32, kTrainAvx2Bf16;
+extern const TrainKernels kTrainAvx512F32, kTrainAvx512Bf16;
+extern const TrainKernels kTrainAvx512Bf16F32, kTrainAvx512Bf16Bf16;
 
 }  // namespace lathe
