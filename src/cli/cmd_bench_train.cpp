@@ -50,7 +50,7 @@ void add_bench_train(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   train::BenchTrainSpec& spec = options->spec;
   spec.models = {"gpt2-s", "gpt2-s-lowrank32"};
-  steps.add_option("SPEC", spec.models, "presets, spec files or model directories")
+  steps.add_option("SPEC", spec.models, "presets, spec files, run files or model directories")
       ->capture_default_str();
   steps.add_option("--set", spec.overrides, "KEY=VALUE on every spec")->allow_extra_args(false);
   steps.add_option("--batch", spec.batch, "sequences a step")

@@ -9,7 +9,7 @@
 namespace lathe::train {
 
 struct BenchTrainSpec {
-  std::vector<std::string> models;  // presets, spec files or model directories
+  std::vector<std::string> models;  // presets, spec files, run files or model directories
   std::vector<std::string> overrides;
   i64 batch = 2;    // sequences of context_length a step, one micro-batch
   i64 context = 0;  // 0: the model's

@@ -2,19 +2,25 @@
 # Opens reports in a headless Chromium: no error on the console, and every chart and row drawn.
 #
 #   page_in_browser_test.sh LATHE      exit 77, and the reason, where there is no Chromium
+#   page_in_browser_test.sh --browser  the browser it would use; exit 77 where there is none
 #
 # LATHE_CHROMIUM names the browser; by default the first of chromium, chromium-browser,
-# google-chrome that is installed.
+# google-chrome that is installed. With LATHE_NEED_BROWSER=1 its absence is a failure.
 set -euo pipefail
 
-lathe=${1:?usage: page_in_browser_test.sh LATHE}
+lathe=${1:?usage: page_in_browser_test.sh LATHE | --browser}
 browser=${LATHE_CHROMIUM-}
 for name in chromium chromium-browser google-chrome; do
   [[ -n $browser ]] || browser=$(command -v "$name" || true)
 done
 if [[ -z $browser ]]; then
   echo "SKIP: no Chromium is installed (chromium, chromium-browser, google-chrome, LATHE_CHROMIUM)"
+  if [[ ${LATHE_NEED_BROWSER-} == 1 ]]; then exit 1; fi
   exit 77
+fi
+if [[ $lathe == --browser ]]; then
+  echo "$browser"
+  exit
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
