@@ -72,7 +72,8 @@ TEST_CASE("generate and eval refuse --path best where the model has no paths, in
     ModelFiles m;
     m.spec.topology.kind = kind;
     m.spec.tie_embeddings = false;
-    write_model(m.spec, random_weights(make_plan(m.spec), 5), m.path);
+    m.weights = random_weights(make_plan(m.spec), 5);
+    write_model(m.spec, m.weights, m.path);
     write_file(m.dir.file("text"), "text");
     const ProgramResult made = generate(m, {"--path", "best"});
     check_refused(made, 1, {m.path, "this model has no paths"});
