@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/count_ranges.h"
 #include "cli/ordered_tasks.h"
 #include "cli/progress_line.h"
 #include "core/cpu_limits.h"
@@ -309,11 +310,11 @@ int cmd_data(int argc, char** argv) {
       ->type_name("EXT")
       ->allow_extra_args(false);
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
-      ->check(CLI::Range(int64_t{1}, int64_t{2'000'000'000}))
+      ->check(WholeNumbers(1, 2'000'000'000))
       ->type_name("N")
       ->capture_default_str();
   prepare_app->add_option("--threads", options.threads, "threads that encode (default: all)")
-      ->check(CLI::Range(1, 1024))
+      ->check(kThreads)
       ->type_name("N");
   prepare_app->add_flag("--force", options.force, "replace a folder prepared before");
 

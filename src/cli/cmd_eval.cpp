@@ -12,6 +12,7 @@
 #include "core/dataset.h"
 #include "core/error.h"
 #include "core/shards.h"
+#include "core/windows.h"
 #include "infer/generate.h"
 #include "infer/score.h"
 
@@ -30,31 +31,50 @@ struct TaskRow {
   Json (*run)(ModelSession& session, const EvalOptions& options, const std::string& argument);
 };
 
+// The tokens of a text file, as the shards of a prepared folder would hold them.
+std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& tokenizer) {
+  std::vector<int32_t> tokens;
+  if (const auto end_of_text = tokenizer.end_of_text()) tokens.push_back(*end_of_text);
+  const size_t before = tokens.size();
+  tokenizer.append_ids(read_text_file(path), tokens);
+  if (tokens.size() == before) fail("[perplexity] {}: 0 tokens of text, expected at least 1", path);
+  return tokens;
+}
+
+// A prepared folder's tokens are those of the model.
+void check_prepared(const std::string& folder, const Tokenizer& tokenizer) {
+  const i64 vocab_size = load_dataset_info(folder).vocab_size;
+  if (vocab_size == tokenizer.vocab_size()) return;
+  fail(
+      "[perplexity] {} was prepared with a tokenizer of {} tokens, the model's has {}; prepare it "
+      "with the model's",
+      folder, vocab_size, tokenizer.vocab_size());
+}
+
 Json run_perplexity(ModelSession& session, const EvalOptions& options,
                     const std::string& argument) {
+  const ModelSpec& spec = session.model->plan.spec;
   std::error_code ignored;
   std::vector<int32_t> text;
   std::optional<TokenStream> stream;
-  i64 n = 0, n_bytes = 0;
   if (std::filesystem::is_directory(argument, ignored)) {
     stream.emplace(argument, "val");
-    stream->check_vocab(session.model->plan.spec.vocab_size);
-    n = stream->size();
-    if (has_dataset_info(argument)) n_bytes = load_dataset_info(argument).val.bytes;
+    stream->check_vocab(spec.vocab_size);
+    if (has_dataset_info(argument)) check_prepared(argument, *session.tokenizer);
   } else {
-    const std::string content = read_text_file(argument);
-    session.tokenizer->append_ids(content, text);
-    n = static_cast<i64>(text.size());
-    n_bytes = static_cast<i64>(content.size());
+    text = read_text_tokens(argument, *session.tokenizer);
   }
   const ReadTokens read = [&](i64 offset, std::span<int64_t> out) {
     if (stream) return stream->copy(offset, out);
     std::copy_n(text.begin() + offset, out.size(), out.begin());
   };
+  const i64 n = stream ? stream->size() : static_cast<i64>(text.size());
+  const ScoredPart part = lay_out(n, read, *session.tokenizer, TokenBytes(*session.tokenizer),
+                                  spec.context_length, options.limit);
   ProgressLine progress;
   const Perplexity p =
-      perplexity(*session.model, session.state, n, read, session.tokenizer->end_of_text(), n_bytes,
-                 options.limit, options.model.path, [&](i64 done, i64 all, double nll) {
+      perplexity(*session.model, session.state, part, read, options.model.path,
+                 [&](i64 done, i64 all, double nll) {
                    if (progress.is_due()) {
                      progress.show(format("perplexity: {} of {} windows, {:.4f} nats per token",
                                           done, all, nll));
@@ -63,7 +83,7 @@ Json run_perplexity(ModelSession& session, const EvalOptions& options,
   Json out;
   out["nll_per_token"] = p.nll_per_token;
   out["ppl"] = p.ppl;
-  out["bits_per_byte"] = n_bytes > 0 ? Json(p.bits_per_byte) : Json(nullptr);
+  out["bits_per_byte"] = part.n_bytes > 0 ? Json(p.bits_per_byte) : Json(nullptr);
   out["n_tokens"] = p.n_tokens;
   return out;
 }

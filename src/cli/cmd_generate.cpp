@@ -43,6 +43,7 @@ int cmd_generate(int argc, char** argv) {
   app.add_option("--temperature", sampler.temperature, "0: always the most likely token")
       ->capture_default_str();
   app.add_option("--top-k", sampler.top_k, "draw from the k most likely tokens; 0: off")
+      ->check(kWholeNumber)
       ->capture_default_str();
   app.add_option("--top-p", sampler.top_p,
                  "draw from the fewest tokens that reach this probability; 1: off")
@@ -54,8 +55,10 @@ int cmd_generate(int argc, char** argv) {
                  "makes recent tokens less likely; 1: off")
       ->capture_default_str();
   app.add_option("--repeat-last-n", sampler.repeat_last_n, "tokens the penalty looks back over")
+      ->check(kWholeNumber)
       ->capture_default_str();
   app.add_option("--seed", sampler.seed, "the same seed gives the same text")
+      ->check(kWholeNumber)
       ->capture_default_str();
   app.add_option("--stop", options.stop, "text to stop at, not printed; may be repeated")
       ->type_name("TEXT")

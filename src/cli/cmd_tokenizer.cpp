@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/count_ranges.h"
 #include "cli/ordered_tasks.h"
 #include "cli/progress_line.h"
 #include "core/atomic_file.h"
@@ -155,6 +156,7 @@ int cmd_tokenizer(int argc, char** argv) {
   CLI::App* train_app = app.add_subcommand(
       "train", "learn a byte-level BPE vocabulary and write it as a Hugging Face tokenizer.json");
   train_app->add_option("--vocab-size", options.vocab_size, "tokens in all, at least 257")
+      ->check(kWholeNumber)
       ->required()
       ->type_name("N");
   train_app->add_option("--out", options.out, "the file to write, NAME.json, or a folder")
@@ -171,7 +173,7 @@ int cmd_tokenizer(int argc, char** argv) {
       ->type_name("EXT")
       ->allow_extra_args(false);
   train_app->add_option("--threads", options.threads, "threads that count words (default: all)")
-      ->check(CLI::Range(1, 1024))
+      ->check(kThreads)
       ->type_name("N");
 
   std::string tokenizer;

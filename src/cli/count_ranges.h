@@ -1,14 +1,37 @@
-// Ranges of counts on the command line. CLI11's own PositiveNumber names the range of a double in
-// its message, 300 digits long.
+// The whole numbers that options take: the check of every one of them, since CLI11 reads what is
+// beyond 64 bits as the nearest number that fits, and a leading 0 as octal.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <string>
 
+#include "core/error.h"
 #include "core/numeric.h"
 
 namespace lathe {
 
-inline const CLI::Range kPositiveCount(i64{1}, i64{1} << 40, "POSITIVE");
-inline const CLI::Range kCount(i64{0}, i64{1} << 40, "NONNEGATIVE");
+class WholeNumbers : public CLI::Validator {
+ public:
+  // From `least` to `most`; `name` stands in the help ("": nothing).
+  WholeNumbers(i64 least, i64 most, const std::string& name = "") : Validator(name) {
+    func_ = [least, most](std::string& text) -> std::string {
+      i64 value = 0;
+      const char* end = text.data() + text.size();
+      const auto read = std::from_chars(text.data(), end, value);
+      const bool beyond = read.ec == std::errc::result_out_of_range && read.ptr == end;
+      if (!beyond && (read.ec != std::errc() || read.ptr != end)) {
+        return format("'{}' is no whole number", text);
+      }
+      if (!beyond && value >= least && value <= most) return "";
+      return format("{} is out of range, expected {} to {}", text, least, most);
+    };
+  }
+};
+
+inline const WholeNumbers kWholeNumber(INT64_MIN, INT64_MAX);
+inline const WholeNumbers kPositiveCount(1, i64{1} << 40, "POSITIVE");
+inline const WholeNumbers kCount(0, i64{1} << 40, "NONNEGATIVE");
+inline const WholeNumbers kThreads(1, 1024);
 
 }  // namespace lathe

@@ -1,9 +1,11 @@
 #include "cli/model_session.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include "cli/count_ranges.h"
 #include "core/cpu_limits.h"
 #include "core/run_directory.h"
 #include "infer/generate.h"
@@ -21,6 +23,11 @@ std::string tokenizer_path(const ModelOptions& options, const std::string& direc
   return (std::filesystem::path(directory) / name).string();
 }
 
+bool has_paths(const Plan& plan) {
+  return std::any_of(plan.stages.begin(), plan.stages.end(),
+                     [](const auto& stage) { return std::holds_alternative<ForkStage>(stage); });
+}
+
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& app) {
@@ -31,7 +38,7 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("--tokenizer", tokenizer, "another tokenizer than the model directory's")
       ->type_name("TOK");
   app.add_option("--threads", threads, "threads (default: what affinity and cgroup allow)")
-      ->check(CLI::Range(1, 1024))
+      ->check(kThreads)
       ->type_name("N");
   app.add_option_function<std::string>(
          "--path",
@@ -52,6 +59,12 @@ ModelSession::ModelSession(const ModelOptions& options)
       pool(options.threads > 0 ? options.threads : available_threads()),
       state(pool) {
   check_tokenizer(*model, *tokenizer, tokenizer_path(options, directory, *model));
+  if (options.path == PathChoice::kBest && !has_paths(model->plan)) {
+    fail("{}: this model has no paths to choose from (topology {}); leave out --path best",
+         directory,
+         names_of(
+             model->plan.spec.topology.kind)[static_cast<size_t>(model->plan.spec.topology.kind)]);
+  }
 }
 
 }  // namespace lathe

@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/pattern.h"
+#include "core/unicode_changes.h"
 #include "core/utf8.h"
 
 namespace lathe {
 namespace {
-
-// White_Space is the separators and these controls. PCRE2's own \s adds U+180E.
-constexpr std::string_view kSpace = R"(\t-\r\x{85}\p{Z})";
 
 constexpr size_t kMaxStackBytes = size_t{8} << 20;
 
@@ -40,9 +39,38 @@ std::string message_of(int code) {
 const char* const kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-struct Pretokenizer::Pattern {
+namespace {
+
+struct Compiled {
   std::unique_ptr<pcre2_code, FreeCode> code;
   bool jit = false;
+};
+
+Compiled compile(const std::string& pattern, UnicodeTables tables) {
+  const std::string translated = translate_pattern(pattern, tables);
+  int error = 0;
+  size_t offset = 0;
+  // MULTILINE: in the tokenizers' engine ^ and $ always match at line ends.
+  Compiled compiled;
+  compiled.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()),
+                                    translated.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE,
+                                    &error, &offset, nullptr));
+  if (!compiled.code) {
+    fail("[tokenizer] the pre-tokenizer pattern '{}' does not compile: {}, at byte {}", pattern,
+         message_of(error), offset);
+  }
+  // Without the JIT (an exotic machine) the interpreter finds the same matches.
+  compiled.jit = pcre2_jit_compile(compiled.code.get(), PCRE2_JIT_COMPLETE) == 0;
+  return compiled;
+}
+
+}  // namespace
+
+// The same pattern twice: what Unicode 16 adds to a class makes it slow to match, and is in few
+// texts.
+struct Pretokenizer::Pattern {
+  Compiled common;   // for text without a unicode_changes() character
+  Compiled current;  // for every text
 };
 
 struct Pretokenizer::Matcher::State {
@@ -50,25 +78,13 @@ struct Pretokenizer::Matcher::State {
   std::unique_ptr<pcre2_match_data, FreeData> data;
   std::unique_ptr<pcre2_jit_stack, FreeStack> stack;
   std::unique_ptr<pcre2_match_context, FreeContext> context;
+  bool needs_current = false;  // the text at hand
 };
 
 Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns) {
   for (const std::string& pattern : patterns) {
-    const std::string translated = translate_pattern(pattern);
-    int error = 0;
-    size_t offset = 0;
-    // MULTILINE: in the tokenizers' engine ^ and $ always match at line ends.
-    Pattern compiled;
-    compiled.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()),
-                                      translated.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE,
-                                      &error, &offset, nullptr));
-    if (!compiled.code) {
-      fail("[tokenizer] the pre-tokenizer pattern '{}' does not compile: {}, at byte {}", pattern,
-           message_of(error), offset);
-    }
-    // Without the JIT (an exotic machine) the interpreter finds the same matches.
-    compiled.jit = pcre2_jit_compile(compiled.code.get(), PCRE2_JIT_COMPLETE) == 0;
-    patterns_.push_back(std::move(compiled));
+    patterns_.push_back(
+        {compile(pattern, UnicodeTables::kLibrary), compile(pattern, UnicodeTables::kCurrent)});
   }
 }
 
@@ -92,6 +108,10 @@ size_t Pretokenizer::Matcher::valid_prefix(std::string_view text) {
   return valid_utf8_prefix(text);
 }
 
+void Pretokenizer::Matcher::choose_tables(std::string_view text) {
+  state_->needs_current = has_unicode_change(text);
+}
+
 size_t Pretokenizer::Matcher::invalid_prefix(std::string_view text) {
   size_t n = 0;
   while (n < text.size() && read_code_point(text.substr(n)).length == 0) ++n;
@@ -100,7 +120,8 @@ size_t Pretokenizer::Matcher::invalid_prefix(std::string_view text) {
 
 Pretokenizer::Matcher::Range Pretokenizer::Matcher::next_match(size_t level, std::string_view text,
                                                                size_t from) {
-  const Pattern& pattern = (*state_->patterns)[level];
+  const Pattern& both = (*state_->patterns)[level];
+  const Compiled& pattern = state_->needs_current ? both.current : both.common;
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   const auto match = pattern.jit ? pcre2_jit_match : pcre2_match;
   // The text has been checked to be UTF-8, and JIT matching never checks.
@@ -116,44 +137,6 @@ Pretokenizer::Matcher::Range Pretokenizer::Matcher::next_match(size_t level, std
   }
   const size_t* range = pcre2_get_ovector_pointer(state_->data.get());
   return {range[0], range[1]};
-}
-
-std::string translate_pattern(std::string_view pattern) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c != '\\') {
-      // Nested classes and && are set operations in the one engine and plain characters in PCRE2.
-      if (in_class && (c == '[' || pattern.substr(i, 2) == "&&")) {
-        fail(
-            "[tokenizer] the pre-tokenizer pattern '{}' has a class within a class, which is not "
-            "supported",
-            pattern);
-      }
-      if (c == '[') in_class = true;
-      if (c == ']') in_class = false;
-      out += c;
-      continue;
-    }
-    const char escaped = ++i < pattern.size() ? pattern[i] : '\0';
-    const bool letter_or_digit = (escaped >= 'a' && escaped <= 'z') ||
-                                 (escaped >= 'A' && escaped <= 'Z') ||
-                                 (escaped >= '0' && escaped <= '9');
-    if (escaped == 's') {
-      out += in_class ? std::string(kSpace) : "[" + std::string(kSpace) + "]";
-    } else if (escaped == 'S' && !in_class) {
-      out += "[^" + std::string(kSpace) + "]";
-    } else if (std::string_view("pPdDrntfx").find(escaped) != std::string_view::npos ||
-               (!letter_or_digit && escaped != '\0')) {
-      out += '\\';
-      out += escaped;
-    } else {
-      fail("[tokenizer] the pre-tokenizer pattern '{}' uses '\\{}'{}, which is not supported",
-           pattern, std::string_view(&escaped, escaped != '\0'), in_class ? " in a class" : "");
-    }
-  }
-  return out;
 }
 
 }  // namespace lathe

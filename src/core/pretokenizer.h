@@ -38,7 +38,10 @@ class Pretokenizer {
     void split(std::string_view text, Take&& take) {
       while (!text.empty()) {
         const size_t valid = valid_prefix(text);
-        if (valid > 0) split_valid(text.substr(0, valid), 0, take);
+        if (valid > 0) {
+          choose_tables(text.substr(0, valid));
+          split_valid(text.substr(0, valid), 0, take);
+        }
         text.remove_prefix(valid);
         const size_t invalid = invalid_prefix(text);
         if (invalid > 0) take(text.substr(0, invalid));
@@ -52,6 +55,8 @@ class Pretokenizer {
     };
     static size_t valid_prefix(std::string_view text);
     static size_t invalid_prefix(std::string_view text);
+    // For what split_valid() gets next.
+    void choose_tables(std::string_view text);
     // The next non-empty match of pattern `level` in text[from, …), or {size, size}.
     Range next_match(size_t level, std::string_view text, size_t from);
 
@@ -83,9 +88,5 @@ class Pretokenizer {
   struct Pattern;
   std::vector<Pattern> patterns_;
 };
-
-// `pattern` with `\s` and `\S` spelt out, so that they mean Unicode's White_Space as they do in the
-// tokenizers' own engine. Throws Error for escapes that the two engines read differently.
-std::string translate_pattern(std::string_view pattern);
 
 }  // namespace lathe

@@ -111,7 +111,8 @@ void RunSpec::visit_fields(FieldVisitor& v) {
   v.field("checkpoint_every", checkpoint_every, "steps");
   v.field("keep_checkpoints", keep_checkpoints, "newest ones kept, beside the best");
   v.field("eval_every", eval_every, "steps; 0: at the end only");
-  v.field("eval_tokens", eval_tokens, "validation tokens a time, at most");
+  v.field("eval_tokens", eval_tokens,
+          "validation tokens a time, at most; whole windows of the context");
   v.field("sample_every", sample_every, "steps; 0: none");
   v.field("sample_tokens", sample_tokens, "");
   v.field("sample_prompt", sample_prompt, "");

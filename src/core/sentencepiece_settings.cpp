@@ -5,6 +5,8 @@
 namespace lathe {
 namespace {
 
+constexpr uint64_t kBpe = 2;  // model_type; 1, unigram, is the default
+
 // One field of a protobuf message: a number, or bytes.
 struct Field {
   uint64_t number = 0;
@@ -81,6 +83,7 @@ void read_normalizer(std::string_view message, SentencePieceSettings& settings) 
 void read_trainer(std::string_view message, SentencePieceSettings& settings) {
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
+    if (field.number == 3) settings.merges_pairs = field.value == kBpe;
     if (field.number == 24) settings.whitespace_is_suffix = field.value != 0;
   }
   settings.readable = settings.readable && reader.ok();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "core/error.h"
 
@@ -66,66 +65,26 @@ TokenScores score_tokens(const Model& model, State& state, KvCache& cache,
   return scores;
 }
 
-std::vector<Window> rolling_windows(i64 n, i64 context, bool has_prefix) {
-  LATHE_CHECK(context >= 1);
-  std::vector<Window> windows;
-  i64 done = 0;  // tokens that need no more scoring
-  if (has_prefix && n > 0) {
-    const i64 scored = std::min(n, context);
-    windows.push_back({-1, scored, scored});
-    done = scored;
-  } else {
-    done = std::min<i64>(n, 1);
-  }
-  while (done < n) {
-    const i64 scored = std::min(context, n - done);
-    const i64 last_input = done + scored - 1;  // one behind the last token that is fed
-    const i64 begin = std::max<i64>(has_prefix ? -1 : 0, last_input - context);
-    windows.push_back({begin, last_input - begin, scored});
-    done += scored;
-  }
-  return windows;
-}
-
-Perplexity perplexity(const Model& model, State& state, i64 n, const ReadTokens& read,
-                      std::optional<int32_t> prefix, i64 n_bytes, i64 limit, PathChoice path,
-                      const OnWindow& on_window) {
-  const i64 context = model.plan.spec.context_length;
-  std::vector<Window> windows = rolling_windows(n, context, prefix.has_value());
-  if (windows.empty()) {
-    fail("[perplexity] the text has {} tokens; expected at least {}", n, prefix ? 1 : 2);
-  }
-  if (limit > 0 && static_cast<size_t>(limit) < windows.size()) {
-    windows.resize(static_cast<size_t>(limit));
-  }
+Perplexity perplexity(const Model& model, State& state, const ScoredPart& part,
+                      const ReadTokens& read, PathChoice path, const OnWindow& on_window) {
   KvCache cache(model);
   Perplexity result;
   double nll = 0;
   std::vector<int64_t> wide;
-  for (const Window& w : windows) {
-    wide.assign(static_cast<size_t>(w.input + 1), 0);
-    std::span<int64_t> into(wide);
-    if (w.begin < 0) {
-      wide[0] = *prefix;
-      into = into.subspan(1);
-    }
-    read(std::max<i64>(w.begin, 0), into);
+  for (const Window& w : part.windows) {
+    read_window(part, w, read, wide);
     const std::vector<int32_t> tokens(wide.begin(), wide.end());
     const TokenScores scores =
         score_tokens(model, state, cache, tokens, w.input + 1 - w.scored, path);
     nll -= scores.sum();
     result.n_tokens += w.scored;
     ++result.n_windows;
-    on_window(result.n_windows, static_cast<i64>(windows.size()),
+    on_window(result.n_windows, static_cast<i64>(part.windows.size()),
               nll / static_cast<double>(result.n_tokens));
   }
   result.nll_per_token = nll / static_cast<double>(result.n_tokens);
   result.ppl = std::exp(result.nll_per_token);
-  if (n_bytes > 0) {
-    const double bytes = static_cast<double>(n_bytes) * static_cast<double>(result.n_tokens) /
-                         static_cast<double>(n);
-    result.bits_per_byte = nll / std::numbers::ln2 / bytes;
-  }
+  result.bits_per_byte = bits_per_byte(nll, part.n_bytes);
   return result;
 }
 

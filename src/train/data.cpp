@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "core/dataset.h"
 #include "core/run_directory.h"
 
@@ -22,6 +24,19 @@ std::string fingerprint_of(const TokenStream& tokens, const std::string& tokeniz
       crc32_z(0, reinterpret_cast<const Bytef*>(facts.data()), facts.size() * sizeof(i64));
   return format("{}x{:08x}-{:08x}", tokens.size(), static_cast<uint64_t>(sum),
                 file_checksum(tokenizer_file));
+}
+
+// Whole windows of each split, together at most about eval_tokens, and at least one a split.
+void lay_out_validation(const RunSpec& run, RunData& data) {
+  if (data.validation.empty()) return;
+  const TokenBytes bytes(*data.tokenizer);
+  const i64 budget = run.eval_tokens / static_cast<i64>(data.validation.size());
+  const i64 context = run.model.context_length;
+  for (ValidationSplit& split : data.validation) {
+    const i64 n = split.tokens->size();
+    const i64 max_windows = budget >= n ? 0 : std::max<i64>(1, budget / context);
+    split.part = lay_out(n, split.read(), *data.tokenizer, bytes, context, max_windows);
+  }
 }
 
 }  // namespace
@@ -48,11 +63,10 @@ RunData open_data(const RunSpec& run) {
         run.data.weights.empty() ? static_cast<double>(tokens->size()) : run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});
     if (info.val.tokens > 1) {
-      data.validation.push_back(
-          {std::make_shared<TokenStream>(folder, "val"),
-           static_cast<double>(info.val.bytes) / static_cast<double>(info.val.tokens)});
+      data.validation.push_back({std::make_shared<TokenStream>(folder, "val"), {}});
     }
   }
+  lay_out_validation(run, data);
   data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
                                              run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;

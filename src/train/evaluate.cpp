@@ -1,7 +1,6 @@
 #include "train/evaluate.h"
 
 #include <cmath>
-#include <numbers>
 
 #include "core/rng.h"
 
@@ -9,54 +8,63 @@ namespace lathe::train {
 
 namespace {
 
-// Rows of n + 1 ids as (B, n) inputs and (B, n) targets on the device.
-std::pair<at::Tensor, at::Tensor> inputs_and_targets(std::vector<i64>& ids, i64 rows, i64 n,
-                                                     at::Device device) {
+// Nats of every target of a batch of rows, each n + 1 ids long: n inputs and what follows each.
+double nats_of(const Model& model, std::vector<i64>& ids, i64 rows, i64 n, at::Device device) {
   const at::Tensor all =
       at::from_blob(ids.data(), {rows, n + 1}, at::TensorOptions().dtype(at::kLong)).to(device);
-  return {all.narrow(1, 0, n).contiguous(), all.narrow(1, 1, n).contiguous()};
+  return model.loss(all.narrow(1, 0, n).contiguous(), all.narrow(1, 1, n).contiguous())
+      .item<double>();
+}
+
+void check_ids(const std::vector<i64>& ids, i64 vocab_size) {
+  for (const i64 id : ids) {
+    if (id < vocab_size) continue;
+    fail("[validation] token {} is outside the vocabulary of {}; prepared with another tokenizer?",
+         id, vocab_size);
+  }
 }
 
 }  // namespace
 
 Validation validate_model(const Model& model, const Plan& plan,
-                          const std::vector<ValidationSplit>& splits, i64 max_tokens,
-                          i64 micro_batch, at::Device device) {
-  const i64 T = plan.spec.context_length;
+                          const std::vector<ValidationSplit>& splits, i64 micro_batch,
+                          at::Device device) {
   Validation result;
-  double nats = 0, bytes = 0;
-  bool bytes_known = true;
+  double nats = 0;
+  i64 n_bytes = 0;
+  std::vector<i64> ids, window;
   for (const ValidationSplit& split : splits) {
-    const i64 budget = max_tokens / static_cast<i64>(splits.size());
-    i64 at = 0;
-    while (at + 1 < split.tokens->size() && (at == 0 || at + T <= budget)) {
-      const i64 left = split.tokens->size() - 1 - at;  // tokens that can still be predicted
-      const i64 n = std::min(T, left);
-      const i64 by_budget = std::max<i64>(1, (budget - at) / n);
-      const i64 rows = std::min({micro_batch, left / n, by_budget});
-      std::vector<i64> ids(static_cast<size_t>(rows * (n + 1)));
-      for (i64 r = 0; r < rows; ++r) {
-        split.tokens->copy(at + r * n, std::span(ids).subspan(static_cast<size_t>(r * (n + 1)),
-                                                              static_cast<size_t>(n + 1)));
-      }
-      for (i64 id : ids) {
-        if (id >= plan.spec.vocab_size) {
-          fail(
-              "[validation] token {} is outside the vocabulary of {}; prepared with another "
-              "tokenizer?",
-              id, plan.spec.vocab_size);
+    const ReadTokens read = split.read();
+    const std::vector<Window>& windows = split.part.windows;
+    for (size_t at = 0; at < windows.size();) {
+      const Window& first = windows[at];
+      ids.clear();
+      i64 rows = 0;
+      for (; rows < micro_batch && at < windows.size(); ++rows, ++at) {
+        const Window& w = windows[at];
+        // The last window may repeat what was scored before; it is a batch of its own.
+        if (rows > 0 && (w.input != first.input || w.scored != w.input)) break;
+        read_window(split.part, w, read, window);
+        ids.insert(ids.end(), window.begin(), window.end());
+        if (w.scored != w.input) {
+          ++rows, ++at;
+          break;
         }
       }
-      const auto [inputs, targets] = inputs_and_targets(ids, rows, n, device);
-      nats += model.loss(inputs, targets).item<double>();
-      result.tokens += rows * n;
-      bytes += static_cast<double>(rows * n) * split.bytes_per_token;
-      at += rows * n;
+      check_ids(ids, plan.spec.vocab_size);
+      nats += nats_of(model, ids, rows, first.input, device);
+      const i64 context_only = first.input - first.scored;
+      if (context_only > 0) {
+        // No token sees a later one: what is not scored costs the same by itself.
+        ids.resize(static_cast<size_t>(context_only + 1));
+        nats -= nats_of(model, ids, 1, context_only, device);
+      }
     }
-    bytes_known = bytes_known && split.bytes_per_token > 0;
+    result.tokens += split.part.n_tokens;
+    n_bytes += split.part.n_bytes;
   }
   result.loss = result.tokens ? nats / static_cast<double>(result.tokens) : std::nan("");
-  result.bits_per_byte = bytes_known && bytes > 0 ? nats / std::numbers::ln2 / bytes : std::nan("");
+  result.bits_per_byte = bits_per_byte(nats, n_bytes);
   return result;
 }
 

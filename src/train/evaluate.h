@@ -5,27 +5,32 @@
 
 #include "core/shards.h"
 #include "core/tokenizer.h"
+#include "core/windows.h"
 #include "train/model.h"
 
 namespace lathe::train {
 
 struct Validation {
   double loss = 0;           // nats a token
-  double bits_per_byte = 0;  // of the source text; NaN where its length is not known
-  i64 tokens = 0;
+  double bits_per_byte = 0;  // of the text that the scored tokens spell; NaN where that is none
+  i64 tokens = 0;            // scored
 };
 
-// A validation split and the bytes of source text a token of it stands for (0: not known).
+// A validation split and what is scored of it.
 struct ValidationSplit {
   std::shared_ptr<const TokenStream> tokens;
-  double bytes_per_token = 0;
+  ScoredPart part;
+
+  ReadTokens read() const {
+    return [tokens = tokens](i64 offset, std::span<int64_t> out) { tokens->copy(offset, out); };
+  }
 };
 
-// Mean loss over the first windows of each split, of context_length tokens each, together at most
-// about max_tokens (at least one window a split). Deterministic.
+// Mean loss over the windows of all splits: what `lathe eval` gives for the same windows, but for
+// the rounding. Deterministic.
 Validation validate_model(const Model& model, const Plan& plan,
-                          const std::vector<ValidationSplit>& splits, i64 max_tokens,
-                          i64 micro_batch, at::Device device);
+                          const std::vector<ValidationSplit>& splits, i64 micro_batch,
+                          at::Device device);
 
 // `prompt` continued by n tokens at temperature 0.8 (the whole context again for each: short texts
 // only). Pure in its arguments.

@@ -262,8 +262,8 @@ class Trainer {
 
   void evaluate() {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
-    const Validation v = validate_model(*model_, plan_, data_.validation, run_.eval_tokens,
-                                        run_.data.micro_batch, device_);
+    const Validation v =
+        validate_model(*model_, plan_, data_.validation, run_.data.micro_batch, device_);
     state_.last_eval_step = state_.step;
     state_.last_val_loss = v.loss;
     metrics_->validation(state_.step, v.loss, v.bits_per_byte);

@@ -67,6 +67,55 @@ TEST_CASE("generate --path best: the one path with the largest weight") {
         greedy(m, {'a', 'b'}, 6));
 }
 
+TEST_CASE("generate and eval refuse --path best where the model has no paths, in the same words") {
+  for (const TopologyKind kind : {TopologyKind::kGpt, TopologyKind::kLgpt, TopologyKind::kCgpt}) {
+    ModelFiles m;
+    m.spec.topology.kind = kind;
+    m.spec.tie_embeddings = false;
+    m.weights = random_weights(make_plan(m.spec), 5);
+    write_model(m.spec, m.weights, m.path);
+    write_file(m.dir.file("text"), "text");
+    const ProgramResult made = generate(m, {"--path", "best"});
+    check_refused(made, 1, {m.path, "this model has no paths"});
+    CHECK(
+        run_lathe({"eval", m.path, "--tasks", "perplexity:" + m.dir.file("text"), "--path", "best"})
+            .err == made.err);
+    CHECK(generate(m, {"--path", "all"}).status == 0);
+  }
+}
+
+TEST_CASE("every whole number beyond 64 bits, or none, is a usage error") {
+  const ModelFiles m;
+  write_file(m.dir.file("text"), "text");
+  const std::string text = m.dir.file("text");
+  const std::vector<std::vector<std::string>> commands = {
+      {"generate", m.path, "--seed"},
+      {"generate", m.path, "--max-tokens"},
+      {"generate", m.path, "--top-k"},
+      {"generate", m.path, "--repeat-last-n"},
+      {"generate", m.path, "--threads"},
+      {"eval", m.path, "--tasks", "perplexity:" + text, "--limit"},
+      {"describe", "gpt2-s", "--tokens"},
+      {"describe", "gpt2-s", "--batch-tokens"},
+      {"tokenizer", "train", "--out", m.dir.file("t.json"), text, "--vocab-size"},
+      {"tokenizer", "train", "--out", m.dir.file("t.json"), text, "--vocab-size", "300",
+       "--threads"},
+      {"data", "prepare", "--tokenizer", "bytes", "--out", m.dir.file("d"), text, "--threads"},
+      {"data", "prepare", "--tokenizer", "bytes", "--out", m.dir.file("d"), text,
+       "--shard-tokens"}};
+  for (std::vector<std::string> command : commands) {
+    CAPTURE(command.back());
+    command.emplace_back();
+    for (const char* value : {"9223372036854775808", "18446744073709551616", "-9223372036854775809",
+                              "1.5", "1e3", "0x10", "12a"}) {
+      command.back() = value;
+      check_refused(run_lathe(command), 2, {command[command.size() - 2], value});
+    }
+  }
+  CHECK(generate(m, {"--seed", "9223372036854775807"}).status == 0);
+  CHECK(generate(m, {"--seed", "-9223372036854775808"}).status == 0);
+}
+
 TEST_CASE("generate: the same seed gives the same text, another one another") {
   const ModelFiles m;
   const std::vector<std::string> seed_1 = {"--seed", "1", "--max-tokens", "30"};

@@ -1,6 +1,7 @@
 // Readers of tokenizer files: what they refuse, and the byte-fallback sort.
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <random>
 
 #include "core/bpe_definition.h"
@@ -206,16 +207,48 @@ TEST_CASE("tokenizer.json: any damage gives an error or a tokenizer, never anyth
 TEST_CASE("SentencePiece settings: read from any bytes without trust") {
   CHECK_FALSE(parse_sentencepiece_settings("").keeps_words_apart());  // the library's defaults
   // Field 3, length 4: field 4 (remove_extra_whitespaces) = 0, field 3 (add_dummy_prefix) = 1.
-  const std::string identity("\x1A\x04\x20\x00\x18\x01", 6);
+  const std::string normalizer("\x1A\x04\x20\x00\x18\x01", 6);
+  // Field 2, length 2: field 3 (model_type) = 2, byte-pair encoding.
+  const std::string identity = "\x12\x02\x18\x02" + normalizer;
   CHECK(parse_sentencepiece_settings(identity).keeps_words_apart());
   CHECK_FALSE(parse_sentencepiece_settings(identity + "\x0F").keeps_words_apart());
-  CHECK_FALSE(parse_sentencepiece_settings(identity.substr(0, 5)).readable);
+  CHECK_FALSE(parse_sentencepiece_settings(identity.substr(0, 9)).readable);
   CHECK_FALSE(
       parse_sentencepiece_settings("\x1A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01").readable);
   // With a character map; with marks behind the words.
   CHECK_FALSE(parse_sentencepiece_settings(std::string("\x1A\x05\x20\x00\x12\x01x", 7))
                   .keeps_words_apart());
   CHECK_FALSE(parse_sentencepiece_settings(identity + "\x12\x03\xC0\x01\x01").keeps_words_apart());
+  // Unigram, said or by default; whole words; characters.
+  CHECK_FALSE(parse_sentencepiece_settings(normalizer).keeps_words_apart());
+  for (const char* type : {"\x01", "\x03", "\x04"}) {
+    CHECK_FALSE(
+        parse_sentencepiece_settings("\x12\x02\x18" + (type + normalizer)).keeps_words_apart());
+  }
+}
+
+// A field of bytes of a protobuf message, shorter than 128.
+std::string field(char number, const std::string& bytes) {
+  return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
+}
+
+std::string piece(const std::string& text, float score, char type = 1) {
+  std::string bits(sizeof score, '\0');
+  std::memcpy(bits.data(), &score, sizeof score);
+  return field(1, field(1, text) + '\x15' + bits + '\x18' + type);
+}
+
+TEST_CASE("SentencePiece unigram: the best sum is that of the whole text, with its rounding") {
+  const std::string mark = "\u2581";
+  const std::string model =
+      piece("<unk>", 0, 2) + piece(mark + "x", -16384) + piece(mark + "ab", -1.0009f) +
+      piece("c", -1.0009f) + piece(mark + "a", -1) + piece("bc", -1.001f) + piece(mark, -20) +
+      field(2, std::string("\x18\x01")) + std::string("\x1A\x04\x20\x00\x18\x01", 6);
+  const auto tokenizer = parse_sentencepiece(model, "t");
+  // Alone, a + bc costs 2.0010 and ab + c 2.0018. Behind x single precision knows steps of 1/512
+  // only: each 1.0009 becomes 1, and 1.001 becomes 1 + 1/512.
+  CHECK(tokenizer->encode("abc") == std::vector<int32_t>{4, 5});
+  CHECK(tokenizer->encode("x abc") == std::vector<int32_t>{1, 2, 3});
 }
 
 }  // namespace

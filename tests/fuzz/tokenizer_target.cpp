@@ -11,7 +11,8 @@ using namespace lathe;
 
 namespace {
 
-constexpr std::string_view kSample = "ab abc  a\xff\xc3\xa9 <|endoftext|>\n12 \xe2\x96\x81";
+constexpr std::string_view kSample =
+    "ab abc  a\xff\xc3\xa9 <|endoftext|>\n12 \xe2\x96\x81 \xf0\x9f\xab\xa8";
 
 void use(const Tokenizer& tokenizer) {
   FUZZ_CHECK(tokenizer.vocab_size() > 0);

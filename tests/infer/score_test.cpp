@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <set>
 
 #include "core/error.h"
 #include "infer/loaded.h"
@@ -59,32 +58,6 @@ TEST_CASE("score: greedy says whether each token was the most likely one") {
   CHECK_FALSE(score_tokens(*m.model, state, cache, tokens, 3).greedy);
 }
 
-TEST_CASE("score: every token of a text is scored once, with all the context there is room for") {
-  for (const bool prefix : {true, false}) {
-    for (i64 context = 1; context <= 5; ++context) {
-      for (i64 n = 0; n <= 14; ++n) {
-        std::multiset<i64> scored;
-        for (const Window& w : rolling_windows(n, context, prefix)) {
-          CHECK(w.input >= w.scored);
-          CHECK(w.input <= context);
-          CHECK(w.begin >= (prefix ? -1 : 0));
-          // The token behind the last input is the last one scored.
-          for (i64 i = 0; i < w.scored; ++i) scored.insert(w.begin + w.input - i);
-        }
-        std::multiset<i64> want;
-        for (i64 i = prefix ? 0 : 1; i < n; ++i) want.insert(i);
-        CHECK(scored == want);
-      }
-    }
-  }
-  // As the harness divides 10 tokens at context 4 with a prefix.
-  const auto windows = rolling_windows(10, 4, true);
-  REQUIRE(windows.size() == 3);
-  CHECK((windows[0].begin == -1 && windows[0].input == 4 && windows[0].scored == 4));
-  CHECK((windows[1].begin == 3 && windows[1].input == 4 && windows[1].scored == 4));
-  CHECK((windows[2].begin == 5 && windows[2].input == 4 && windows[2].scored == 2));
-}
-
 TEST_CASE("perplexity: equals the scores of its windows") {
   const ModelSpec spec = test::tiny_spec();
   const test::Loaded m = test::load_tiny(spec);
@@ -99,7 +72,9 @@ TEST_CASE("perplexity: equals the scores of its windows") {
     CHECK(all == 3);
     ++calls;
   };
-  const Perplexity p = perplexity(*m.model, state, 110, read, 36, 220, 0, PathChoice::kAll, count);
+  // As lay_out() would: every token spells two bytes.
+  ScoredPart part{rolling_windows(110, spec.context_length, true), 36, 110, 220};
+  const Perplexity p = perplexity(*m.model, state, part, read, PathChoice::kAll, count);
   CHECK(calls == 3);
   CHECK(p.n_tokens == 110);
   // 48 behind the prefix, 48 behind one token, 14 behind as many as fit.
@@ -117,12 +92,11 @@ TEST_CASE("perplexity: equals the scores of its windows") {
   CHECK(p.bits_per_byte == doctest::Approx(nll / std::log(2.0) / 220).epsilon(1e-4));
 
   const OnWindow none = [](i64, i64, double) {};
-  const Perplexity limited =
-      perplexity(*m.model, state, 110, read, 36, 220, 1, PathChoice::kAll, none);
+  part = {{part.windows[0]}, 36, 48, 96};
+  const Perplexity limited = perplexity(*m.model, state, part, read, PathChoice::kAll, none);
   CHECK(limited.n_tokens == 48);
   CHECK(limited.bits_per_byte ==
         doctest::Approx(limited.nll_per_token / std::log(2.0) / 2).epsilon(1e-6));
-  CHECK(perplexity(*m.model, state, 110, read, {}, 0, 0, PathChoice::kAll, none).n_tokens == 109);
 }
 
 TEST_CASE("score: texts that cannot be scored are errors") {
@@ -137,10 +111,6 @@ TEST_CASE("score: texts that cannot be scored are errors") {
   CHECK_THROWS_AS(score_tokens(*m.model, state, cache, one, 1), Error);
   CHECK_THROWS_AS(score_tokens(*m.model, state, cache, foreign, 1), Error);
   CHECK_THROWS_AS(score_tokens(*m.model, state, cache, too_long, 0), Error);
-  const ReadTokens read = [](i64, std::span<int64_t>) {};
-  const OnWindow none = [](i64, i64, double) {};
-  CHECK_THROWS_AS(perplexity(*m.model, state, 0, read, 36, 0, 0, PathChoice::kAll, none), Error);
-  CHECK_THROWS_AS(perplexity(*m.model, state, 1, read, {}, 0, 0, PathChoice::kAll, none), Error);
 }
 
 }  // namespace
