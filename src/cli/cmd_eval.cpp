@@ -8,8 +8,8 @@
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
 #include "cli/progress_line.h"
-#include "core/atomic_file.h"
 #include "core/dataset.h"
+#include "core/document_reader.h"
 #include "core/error.h"
 #include "core/shards.h"
 #include "infer/generate.h"
@@ -30,22 +30,34 @@ struct TaskRow {
   Json (*run)(ModelSession& session, const EvalOptions& options, const std::string& argument);
 };
 
+// Appends the tokens of a file's documents, as `lathe data prepare` reads them, with end of text
+// between two; returns their bytes.
+i64 read_documents(const Tokenizer& tokenizer, const std::string& path,
+                   std::vector<int32_t>& tokens) {
+  DocumentReader reader({path});
+  i64 n_bytes = 0;
+  for (std::string document; reader.next(document);) {
+    if (n_bytes > 0) tokens.push_back(require_end_of_text(tokenizer));
+    tokenizer.append_ids(document, tokens);
+    n_bytes += static_cast<i64>(document.size());
+  }
+  return n_bytes;
+}
+
 Json run_perplexity(ModelSession& session, const EvalOptions& options,
                     const std::string& argument) {
   std::error_code ignored;
   std::vector<int32_t> text;
   std::optional<TokenStream> stream;
   i64 n = 0, n_bytes = 0;
-  if (std::filesystem::is_directory(argument, ignored)) {
+  if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
     stream.emplace(argument, "val");
     stream->check_vocab(session.model->plan.spec.vocab_size);
     n = stream->size();
     if (has_dataset_info(argument)) n_bytes = load_dataset_info(argument).val.bytes;
   } else {
-    const std::string content = read_text_file(argument);
-    session.tokenizer->append_ids(content, text);
+    n_bytes = read_documents(*session.tokenizer, argument, text);
     n = static_cast<i64>(text.size());
-    n_bytes = static_cast<i64>(content.size());
   }
   const ReadTokens read = [&](i64 offset, std::span<int64_t> out) {
     if (stream) return stream->copy(offset, out);
@@ -126,8 +138,8 @@ int cmd_eval(int argc, char** argv) {
   std::vector<std::string> names;
   bool json = false;
   app.add_option("--tasks", names,
-                 "tasks, separated by commas: perplexity:FILE (a text) or perplexity:FOLDER (the "
-                 "val split of a prepared one)")
+                 "tasks, separated by commas: perplexity:FILE (a text, JSON lines or a shard) or "
+                 "perplexity:FOLDER (the val split of a prepared one)")
       ->required()
       ->allow_extra_args(false)
       ->delimiter(',')
