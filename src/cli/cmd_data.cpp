@@ -1,28 +1,24 @@
 // lathe data: turns text into token shards, and inspects them.
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
+#include "cli/interrupts.h"
 #include "cli/ordered_tasks.h"
 #include "cli/progress_line.h"
+#include "cli/staged_folder.h"
 #include "core/cpu_limits.h"
 #include "core/dataset.h"
 #include "core/document_reader.h"
 #include "core/error.h"
+#include "core/input_files.h"
 #include "core/tokenizer.h"
 
 namespace lathe {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Large enough that starting a thread for it costs nothing, small enough to keep few in memory.
 constexpr size_t kBatchBytes = size_t{1} << 20;
@@ -35,81 +31,9 @@ struct PrepareOptions {
   std::string split_on;
   double val_fraction = 0.01;
   int64_t shard_tokens = kDefaultShardTokens;
+  int64_t skip_bad = 0;
   int threads = 0;
   bool force = false;
-};
-
-// Ctrl-C and kill end the work in an orderly way, so that the temporary folder goes too. A second
-// one ends the program at once.
-volatile sig_atomic_t g_interrupted = 0;
-
-void catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { g_interrupted = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
-}
-
-// The folder that is filled aside and takes the place of the target when it is whole.
-class StagedFolder {
- public:
-  StagedFolder(const std::string& target, bool force) : force_(force) {
-    std::error_code error;
-    target_ = fs::weakly_canonical(fs::absolute(target), error);
-    if (error) fail("[data] cannot use --out '{}': {}", target, error.message());
-    if (!target_.has_filename()) target_ = target_.parent_path();  // "DIR/"
-    check_target();
-    fs::create_directories(target_.parent_path(), error);
-    staged_ = target_.string() + ".tmp-" + std::to_string(::getpid());
-    if (!error) fs::remove_all(staged_, error);
-    if (!error) fs::create_directory(staged_, error);
-    if (error) fail("[data] cannot create '{}': {}", staged_.string(), error.message());
-  }
-  ~StagedFolder() {
-    std::error_code ignored;
-    if (!staged_.empty()) fs::remove_all(staged_, ignored);
-  }
-  StagedFolder(const StagedFolder&) = delete;
-  StagedFolder& operator=(const StagedFolder&) = delete;
-
-  std::string path() const { return staged_.string(); }
-
-  // An empty folder is replaced by renaming; a full one changes places with the new one, which then
-  // is removed.
-  void commit() {
-    if (::rename(staged_.c_str(), target_.c_str()) == 0) {
-      staged_.clear();
-      return;
-    }
-    if (!force_ || (errno != ENOTEMPTY && errno != EEXIST) ||
-        ::renameat2(AT_FDCWD, staged_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
-      fail_errno(format("[data] cannot rename '{}' to '{}'", staged_.string(), target_.string()));
-    }
-  }
-
- private:
-  void check_target() const {
-    std::error_code error;
-    if (!fs::exists(target_, error)) return;
-    if (!fs::is_directory(target_, error)) {
-      fail("[data] --out '{}' is a file, expected a new folder", target_.string());
-    }
-    if (fs::is_empty(target_, error)) return;
-    if (!force_) {
-      fail("[data] --out '{}' exists and is not empty, expected a new folder; --force replaces it",
-           target_.string());
-    }
-    if (!has_dataset_info(target_.string())) {
-      fail(
-          "[data] --out '{}' has no dataset.json, so --force does not replace it; remove it "
-          "yourself if it may go",
-          target_.string());
-    }
-  }
-
-  bool force_;
-  fs::path target_;
-  fs::path staged_;
 };
 
 struct Document {
@@ -143,10 +67,8 @@ void show_progress(ProgressLine& progress, const DocumentReader& reader, int64_t
 // Reads on this thread, encodes on others, writes on this one in the order of reading: the result
 // does not depend on the number of threads.
 DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokenizer,
-                          const std::string& dir, ProgressLine& progress) {
+                          DocumentReader& reader, const std::string& dir, ProgressLine& progress) {
   DatasetWriter writer(dir, tokenizer, options.val_fraction, options.shard_tokens);
-  DocumentReader reader(list_input_files(options.inputs, options.extensions),
-                        unescape(options.split_on));
   int64_t n_documents = 0, n_tokens = 0, n_bytes = 0;
   using Encoded = std::vector<Document>;
   OrderedTasks<Encoded> tasks(options.threads > 0 ? options.threads : available_threads(),
@@ -164,7 +86,6 @@ DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokeni
     std::vector<std::string> batch;
     size_t batch_bytes = 0;
     while (batch_bytes < kBatchBytes && (more = reader.next(text))) {
-      if (g_interrupted) fail("[data] interrupted; nothing was written");
       batch_bytes += text.size();
       batch.push_back(std::move(text));
     }
@@ -177,26 +98,39 @@ DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokeni
     });
   }
   tasks.finish();
-  if (g_interrupted) fail("[data] interrupted; nothing was written");
   return writer.finish();
 }
 
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
 int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
-  StagedFolder folder(options.out, options.force);
-  catch_interrupts();
+  InterruptGuard interrupts("[data] interrupted; nothing was written");
+  const auto folder = interrupts.undisturbed([&] {
+    auto made = std::make_unique<StagedFolder>(options.out, options.force);
+    interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
+    return made;
+  });
+  DocumentReader reader(list_input_files(options.inputs, options.extensions,
+                                         {folder->target(), folder->path(), options.tokenizer}),
+                        unescape(options.split_on), options.skip_bad);
   ProgressLine progress;
-  const DatasetInfo info = encode_corpus(options, *tokenizer, folder.path(), progress);
-  folder.commit();
+  const DatasetInfo info = encode_corpus(options, *tokenizer, reader, folder->path(), progress);
+  interrupts.undisturbed([&] {
+    folder->commit();
+    interrupts.finish();
+  });
   progress.clear();
+  if (reader.n_bad() > 0) {
+    say(format("skipped {} bad document{}, the first: {}", reader.n_bad(),
+               reader.n_bad() == 1 ? "" : "s", one_line(reader.first_bad())));
+  }
   const double n_bytes = static_cast<double>(info.train.bytes + info.val.bytes);
   const int64_t n_tokens = info.train.tokens + info.val.tokens;
-  std::fputs(format("{}: {} training and {} validation tokens, {:.3f} bytes per token, {:.1f} MB "
-                    "in {:.1f} s\n",
-                    options.out, info.train.tokens, info.val.tokens,
-                    n_bytes / static_cast<double>(n_tokens), n_bytes / 1e6, progress.seconds())
-                 .c_str(),
-             stderr);
+  say(format(
+      "{}: {} training and {} validation tokens, {:.3f} bytes per token, {:.1f} MB in {:.1f} s",
+      options.out, info.train.tokens, info.val.tokens, n_bytes / static_cast<double>(n_tokens),
+      n_bytes / 1e6, progress.seconds()));
   return 0;
 }
 
@@ -289,8 +223,9 @@ int cmd_data(int argc, char** argv) {
   prepare_app->add_option("--out", options.out, "the folder to make")->required()->type_name("DIR");
   prepare_app
       ->add_option("input", options.inputs,
-                   "text files (one document each, see --split-on), .jsonl (\"text\" of each "
-                   "line), these as .gz or .zst, or folders of them")
+                   "text files (one document each, see --split-on), JSON lines (\"text\" of each "
+                   "line; known by .jsonl or by the first line), these in gzip or zstd, or folders "
+                   "of them")
       ->required()
       ->type_name("INPUT");
   prepare_app
@@ -309,6 +244,11 @@ int cmd_data(int argc, char** argv) {
                    "of folders only files with this ending (.py); may be repeated")
       ->type_name("EXT")
       ->allow_extra_args(false);
+  prepare_app
+      ->add_option("--skip-bad", options.skip_bad,
+                   "go on past as many lines that are not JSON with text (default: none)")
+      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()))
+      ->type_name("N");
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
       ->check(WholeNumbers(1, 2'000'000'000))
       ->type_name("N")

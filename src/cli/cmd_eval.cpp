@@ -8,8 +8,8 @@
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
 #include "cli/progress_line.h"
-#include "core/atomic_file.h"
 #include "core/dataset.h"
+#include "core/document_reader.h"
 #include "core/error.h"
 #include "core/shards.h"
 #include "core/windows.h"
@@ -31,13 +31,25 @@ struct TaskRow {
   Json (*run)(ModelSession& session, const EvalOptions& options, const std::string& argument);
 };
 
-// The tokens of a text file, as the shards of a prepared folder would hold them.
+// The tokens of a file's documents, read as `lathe data prepare` reads them and laid out as its
+// shards hold them.
 std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& tokenizer) {
   std::vector<int32_t> tokens;
-  if (const auto end_of_text = tokenizer.end_of_text()) tokens.push_back(*end_of_text);
-  const size_t before = tokens.size();
-  tokenizer.append_ids(read_text_file(path), tokens);
-  if (tokens.size() == before) fail("[perplexity] {}: 0 tokens of text, expected at least 1", path);
+  const auto end_of_text = tokenizer.end_of_text();
+  size_t n_documents = 0, n_separators = 0;
+  DocumentReader reader({path});
+  for (std::string document; reader.next(document); ++n_documents) {
+    if (end_of_text) {
+      tokens.push_back(*end_of_text);
+      ++n_separators;
+    } else if (n_documents > 0) {
+      require_end_of_text(tokenizer);
+    }
+    tokenizer.append_ids(document, tokens);
+  }
+  if (tokens.size() == n_separators) {
+    fail("[perplexity] {}: 0 tokens of text, expected at least 1", path);
+  }
   return tokens;
 }
 
@@ -57,7 +69,7 @@ Json run_perplexity(ModelSession& session, const EvalOptions& options,
   std::error_code ignored;
   std::vector<int32_t> text;
   std::optional<TokenStream> stream;
-  if (std::filesystem::is_directory(argument, ignored)) {
+  if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
     stream.emplace(argument, "val");
     stream->check_vocab(spec.vocab_size);
     if (has_dataset_info(argument)) check_prepared(argument, *session.tokenizer);
@@ -146,8 +158,8 @@ int cmd_eval(int argc, char** argv) {
   std::vector<std::string> names;
   bool json = false;
   app.add_option("--tasks", names,
-                 "tasks, separated by commas: perplexity:FILE (a text) or perplexity:FOLDER (the "
-                 "val split of a prepared one)")
+                 "tasks, separated by commas: perplexity:FILE (a text, JSON lines or a shard) or "
+                 "perplexity:FOLDER (the val split of a prepared one)")
       ->required()
       ->allow_extra_args(false)
       ->delimiter(',')

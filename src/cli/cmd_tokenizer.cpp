@@ -1,12 +1,14 @@
 // lathe tokenizer: trains a tokenizer, encodes and decodes text.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
+#include "cli/interrupts.h"
 #include "cli/ordered_tasks.h"
 #include "cli/progress_line.h"
 #include "core/atomic_file.h"
@@ -14,6 +16,7 @@
 #include "core/cpu_limits.h"
 #include "core/document_reader.h"
 #include "core/error.h"
+#include "core/input_files.h"
 #include "core/tokenizer.h"
 
 namespace lathe {
@@ -39,7 +42,8 @@ void flush_stdout() {
   if (std::fflush(stdout) != 0) fail_errno("[tokenizer] cannot write the output");
 }
 
-WordCounts count_words(const TrainOptions& options, ProgressLine& progress) {
+// `out`: what is being written, which is no input.
+WordCounts count_words(const TrainOptions& options, const AtomicFile& out, ProgressLine& progress) {
   WordCounts total;
   OrderedTasks<WordCounts> tasks(
       options.threads > 0 ? options.threads : available_threads(), [&](WordCounts counts) {
@@ -49,7 +53,8 @@ WordCounts count_words(const TrainOptions& options, ProgressLine& progress) {
                                static_cast<double>(total.n_bytes()) / 1e6, total.words().size()));
         }
       });
-  DocumentReader reader(list_input_files(options.inputs, options.extensions), "");
+  DocumentReader reader(
+      list_input_files(options.inputs, options.extensions, {out.path(), out.temporary_path()}));
   std::string document;
   for (bool more = true; more;) {
     std::vector<std::string> batch;
@@ -76,15 +81,23 @@ int train(const TrainOptions& options) {
   if (!path.ends_with(".json")) {
     fail("[tokenizer train] --out '{}', expected a folder or a name ending in .json", path);
   }
-  AtomicFile file(path);  // opened first: a wrong path shows before the work
+  InterruptGuard interrupts("[tokenizer train] interrupted; nothing was written");
+  AtomicFile file = interrupts.undisturbed([&] {
+    AtomicFile made(path);  // opened first: a wrong path shows before the work
+    interrupts.set_clean_up([temporary = made.temporary_path()] { ::unlink(temporary.c_str()); });
+    return made;
+  });
   ProgressLine progress;
-  const WordCounts counts = count_words(options, progress);
+  const WordCounts counts = count_words(options, file, progress);
   if (counts.n_bytes() == 0) fail("[tokenizer train] the inputs hold no text, expected some");
   const BpeTraining trained = train_bpe(counts, options.vocab_size, [&](int64_t n) {
     if (progress.is_due()) progress.show(format("learning merges: {} tokens", n));
   });
   file.write(to_tokenizer_json(trained.definition));
-  file.commit();
+  interrupts.undisturbed([&] {
+    file.commit();
+    interrupts.finish();
+  });
   progress.clear();
   const auto vocab_size = static_cast<int64_t>(trained.definition.tokens.size());
   if (vocab_size < options.vocab_size) {
@@ -104,8 +117,9 @@ int train(const TrainOptions& options) {
 }
 
 int encode(const Tokenizer& tokenizer) {
+  StandardInputLines lines;
   std::string line, out;
-  while (std::getline(std::cin, line)) {
+  while (lines.next(line)) {
     out.clear();
     for (const int32_t id : tokenizer.encode(line)) {
       if (!out.empty()) out += ' ';
@@ -136,8 +150,9 @@ std::vector<int32_t> parse_ids(std::string_view line, int64_t line_number) {
 }
 
 int decode(const Tokenizer& tokenizer) {
+  StandardInputLines lines;
   std::string line;
-  for (int64_t n = 1; std::getline(std::cin, line); ++n) {
+  for (int64_t n = 1; lines.next(line); ++n) {
     write_stdout(tokenizer.decode(parse_ids(line, n)) + '\n');
   }
   flush_stdout();
@@ -163,8 +178,9 @@ int cmd_tokenizer(int argc, char** argv) {
       ->required()
       ->type_name("FILE");
   train_app
-      ->add_option("text", options.inputs,
-                   "text files, .jsonl (\"text\" of each line), these as .gz or .zst, or folders")
+      ->add_option(
+          "text", options.inputs,
+          "text files, JSON lines (\"text\" of each line), these in gzip or zstd, or folders")
       ->required()
       ->type_name("TEXT");
   train_app
@@ -189,7 +205,6 @@ int cmd_tokenizer(int argc, char** argv) {
     return app.exit(help);
   }
   if (train_app->parsed()) return train(options);
-  std::ios::sync_with_stdio(false);
   return encode_app->parsed() ? encode(*load_tokenizer(tokenizer))
                               : decode(*load_tokenizer(tokenizer));
 }

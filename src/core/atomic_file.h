@@ -34,6 +34,8 @@ class AtomicFile {
   void commit();
 
   const std::string& path() const { return path_; }
+  // Where the bytes lie until commit(); "" for a device or pipe.
+  const std::string& temporary_path() const { return temporary_; }
 
  private:
   void flush();

@@ -4,24 +4,25 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <vector>
 
 #include "core/error.h"
+#include "core/text_format.h"
 
 namespace lathe {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 17;
+constexpr int kMostZstdWindowLog = 31;  // zstd's own limit
 
+// An open file; closes it.
 class FileSource : public ByteSource {
  public:
-  explicit FileSource(const std::string& path)
-      : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (fd_ < 0) fail_errno(format("[read] cannot open '{}'", path));
-  }
+  FileSource(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
   ~FileSource() override { ::close(fd_); }
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
@@ -30,14 +31,44 @@ class FileSource : public ByteSource {
     for (;;) {
       const ssize_t got = ::read(fd_, out, n);
       if (got >= 0) return static_cast<size_t>(got);
-      if (errno != EINTR) fail_errno(format("[read] cannot read '{}'", path_));
+      if (errno != EINTR) fail_errno(format("[read] cannot read '{}'", name_));
     }
   }
 
  private:
-  std::string path_;
   int fd_;
+  std::string name_;
 };
+
+// Bytes that have been looked at, then the rest of their source.
+class PeekedSource : public ByteSource {
+ public:
+  PeekedSource(std::string head, std::unique_ptr<ByteSource> rest)
+      : head_(std::move(head)), rest_(std::move(rest)) {}
+
+  size_t read(char* out, size_t n) override {
+    if (given_ == head_.size()) return rest_->read(out, n);
+    const size_t got = head_.copy(out, n, given_);
+    given_ += got;
+    return got;
+  }
+
+ private:
+  std::string head_;
+  size_t given_ = 0;
+  std::unique_ptr<ByteSource> rest_;
+};
+
+// The first bytes of `source`: as many as tell how it is packed, fewer where they already tell that
+// it is not, so that a line from a terminal is not held back.
+std::string peek(ByteSource& source) {
+  std::string head;
+  char byte = 0;
+  while (may_become_packed(head) && source.read(&byte, 1) > 0) {
+    head += byte;
+  }
+  return head;
+}
 
 [[noreturn]] void fail_cut_short(const std::string& name) {
   fail(
@@ -91,7 +122,7 @@ class GzipSource : public ByteSource {
   std::string name_;
   std::vector<char> input_;
   z_stream stream_{};
-  bool in_member_ = false;
+  bool in_member_ = true;  // a file without a first member is cut short
 };
 
 struct FreeZstd {
@@ -106,6 +137,8 @@ class ZstdSource : public ByteSource {
         input_(kChunkBytes),
         context_(ZSTD_createDCtx()) {
     if (!context_) throw std::bad_alloc();
+    LATHE_CHECK(!ZSTD_isError(
+        ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMostZstdWindowLog)));
   }
 
   size_t read(char* out, size_t n) override {
@@ -118,6 +151,12 @@ class ZstdSource : public ByteSource {
       const size_t before = buffer_.pos;
       const size_t status = ZSTD_decompressStream(context_.get(), &output, &buffer_);
       if (ZSTD_isError(status)) {
+        if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) {
+          fail(
+              "[read] '{}' needs a zstd window of more than {} MiB, expected at most that; pack it "
+              "again with --long={}",
+              name_, (int64_t{1} << kMostZstdWindowLog) >> 20, kMostZstdWindowLog);
+        }
         fail("[read] '{}' is not zstd or is damaged ({})", name_, ZSTD_getErrorName(status));
       }
       in_frame_ = status != 0;
@@ -143,21 +182,32 @@ class ZstdSource : public ByteSource {
   std::vector<char> input_;
   std::unique_ptr<ZSTD_DCtx, FreeZstd> context_;
   ZSTD_inBuffer buffer_{nullptr, 0, 0};
-  bool in_frame_ = false;
+  bool in_frame_ = true;  // a file without a first frame is cut short
   bool pending_output_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<ByteSource> open_byte_source(const std::string& path) {
-  return decompress(std::make_unique<FileSource>(path), path);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail_errno(format("[read] cannot open '{}'", path));
+  return unpack(std::make_unique<FileSource>(fd, path), path);
 }
 
-std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source,
-                                       const std::string& name) {
-  if (name.ends_with(".gz")) return std::make_unique<GzipSource>(std::move(source), name);
-  if (name.ends_with(".zst")) return std::make_unique<ZstdSource>(std::move(source), name);
-  return source;
+std::unique_ptr<ByteSource> open_standard_input() {
+  const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) fail_errno(format("[read] cannot read {}", kStandardInput));
+  return unpack(std::make_unique<FileSource>(fd, kStandardInput), kStandardInput);
+}
+
+std::unique_ptr<ByteSource> unpack(std::unique_ptr<ByteSource> source, const std::string& name) {
+  std::string head = peek(*source);
+  Packing packing = packing_of(head);
+  if (packing == Packing::kNone) packing = packing_named(name);
+  auto whole = std::make_unique<PeekedSource>(std::move(head), std::move(source));
+  if (packing == Packing::kGzip) return std::make_unique<GzipSource>(std::move(whole), name);
+  if (packing == Packing::kZstd) return std::make_unique<ZstdSource>(std::move(whole), name);
+  return whole;
 }
 
 }  // namespace lathe

@@ -1,4 +1,4 @@
-// Bytes read from front to back, decompressed on the way where their name ends in .gz or .zst.
+// Bytes read from front to back, unpacked on the way where they are gzip or zstd.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,16 @@ class ByteSource {
   virtual size_t read(char* out, size_t n) = 0;
 };
 
-// The bytes of a file.
-std::unique_ptr<ByteSource> open_byte_source(const std::string& path);
+// What errors call standard input.
+inline constexpr const char* kStandardInput = "standard input";
 
-// The same for bytes from anywhere: what `source` holds, where `name` says that it is compressed.
-std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source, const std::string& name);
+// The bytes of a file, unpacked; those of standard input.
+std::unique_ptr<ByteSource> open_byte_source(const std::string& path);
+std::unique_ptr<ByteSource> open_standard_input();
+
+// The same for bytes from anywhere. What is packed shows in the bytes themselves; a name that says
+// so (.gz, .zst) of bytes that are not is an error, of no bytes at all too. Reads here already.
+// A zstd window may have up to 2 GiB (zstd --long=31), memory that is taken as it is filled.
+std::unique_ptr<ByteSource> unpack(std::unique_ptr<ByteSource> source, const std::string& name);
 
 }  // namespace lathe

@@ -49,16 +49,6 @@ Json split_json(const SplitInfo& split) {
   return {{"tokens", split.tokens}, {"bytes", split.bytes}, {"documents", split.documents}};
 }
 
-int32_t require_end_of_text(const Tokenizer& tokenizer) {
-  const auto id = tokenizer.end_of_text();
-  if (!id) {
-    fail(
-        "[data] the tokenizer has no end-of-text token, expected <|endoftext|>, </s> or <eos> "
-        "among its special tokens; documents could not be told apart");
-  }
-  return *id;
-}
-
 }  // namespace
 
 DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) {
@@ -103,6 +93,16 @@ DatasetInfo load_dataset_info(const std::string& dir) {
 bool has_dataset_info(const std::string& dir) {
   std::error_code ignored;
   return std::filesystem::exists(dir + kFileName, ignored);
+}
+
+int32_t require_end_of_text(const Tokenizer& tokenizer) {
+  const auto id = tokenizer.end_of_text();
+  if (!id) {
+    fail(
+        "[data] the tokenizer has no end-of-text token, expected <|endoftext|>, </s> or <eos> "
+        "among its special tokens; documents could not be told apart");
+  }
+  return *id;
 }
 
 bool is_validation_document(int64_t index, double val_fraction) {
@@ -154,7 +154,10 @@ void DatasetWriter::divide_held() {
   const auto n_val = static_cast<size_t>(std::clamp<int64_t>(wanted, 1, n - 1));
   const std::span<const int32_t> all = held_;
   const auto tail = all.last(n_val);
-  const auto tail_bytes = static_cast<int64_t>(tokenizer_.decode(tail).size());
+  // Decoding the tail by itself would put U+FFFD for a character that is cut in two.
+  int64_t tail_bytes = 0;
+  for (const int32_t id : tail)
+    tail_bytes += static_cast<int64_t>(tokenizer_.token_bytes(id).size());
   put(train_, all.first(all.size() - n_val), std::max<int64_t>(held_bytes_ - tail_bytes, 0));
   put(val_, tail, std::min(tail_bytes, held_bytes_));
 }

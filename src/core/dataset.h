@@ -36,6 +36,9 @@ std::string to_json(const DatasetInfo& info);
 DatasetInfo load_dataset_info(const std::string& dir);
 bool has_dataset_info(const std::string& dir);
 
+// The token between two documents. Throws Error where the tokenizer has none.
+int32_t require_end_of_text(const Tokenizer& tokenizer);
+
 // Whether document number `index` belongs to validation: a pure function, spread over the corpus.
 bool is_validation_document(int64_t index, double val_fraction);
 

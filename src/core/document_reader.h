@@ -1,4 +1,5 @@
-// The documents of a corpus: text files, JSON lines, the same compressed, or folders of them.
+// The documents of a corpus: text files or JSON lines, as they are or packed. Whatever a command
+// reads as text it reads through here.
 #pragma once
 
 #include <cstdint>
@@ -9,64 +10,77 @@
 #include <vector>
 
 #include "core/byte_source.h"
+#include "core/json_record.h"
+#include "core/part_reader.h"
 
 namespace lathe {
 
-// The files that `inputs` stand for, in order: a file is itself, a folder all regular files below
-// it in the order of their paths, without hidden ones. With `extensions` (".py") only the files of
-// a folder with such an ending, also before .gz or .zst. Throws Error for a path that is missing
-// and for a folder that yields nothing.
-std::vector<std::string> list_input_files(const std::vector<std::string>& inputs,
-                                          const std::vector<std::string>& extensions);
-
-// The documents of one text; holds one at a time. One thread at a time.
-//   *.jsonl     one document a line, the text under "text"; blank lines are skipped
-//   other names one document, or with `split_on` the parts between its occurrences (without it)
-// Empty documents are skipped.
+// The documents of one file; holds one at a time. One thread at a time.
+//   JSON lines  one document a line, the text under "text"; blank lines are skipped
+//   text        one document, or with `split_on` the parts between its occurrences (without it)
+// Empty documents are skipped. The name tells which it is (.jsonl and .ndjson; .txt), else the
+// first line does: an object with "text", and nothing else in a line, is JSON lines. A .json that
+// is an array, or one object over several lines, is refused, and so is what is not text
+// (check_is_text).
 class DocumentStream {
  public:
-  // `source` gives the bytes decompressed; an ending .gz or .zst of `name` is passed over.
+  // `source` gives the bytes unpacked; an ending .gz or .zst of `name` is passed over.
   DocumentStream(std::unique_ptr<ByteSource> source, std::string name, std::string split_on);
 
-  // The next document, or false at the end. Throws Error, naming the file (and line), when it
-  // cannot be read or a line is not JSON with text.
+  // The next document, or false at the end. Throws BadDocument, naming the file and line, when a
+  // line is not JSON with text or a document of text has a NUL byte in it, and can then be called
+  // for what comes behind; Error when the file cannot be read or is not text.
   bool next(std::string& document);
 
  private:
-  bool fill();
-  // Moves the bytes up to the next separator, or the rest of the file, to `part`.
-  bool next_part(std::string& part);
+  // Looks at the front of the file.
+  void open();
 
-  std::unique_ptr<ByteSource> source_;
+  PartReader parts_;
   std::string name_;
-  bool json_lines_;
-  std::string separator_;  // "": none
+  std::string split_on_;
+  bool opened_ = false;
+  bool json_lines_ = false;
   int64_t line_ = 0;
-  std::string buffer_;  // read but not yet given out, from `begin_` on
-  size_t begin_ = 0;
-  size_t searched_ = 0;  // no separator starts in buffer_[begin_, searched_)
-  bool at_end_ = false;
 };
 
 // The documents of a list of files, one file after the other.
 class DocumentReader {
  public:
-  DocumentReader(std::vector<std::string> files, std::string split_on);
+  // At most `max_bad` bad documents are skipped and counted.
+  explicit DocumentReader(std::vector<std::string> files, std::string split_on = "",
+                          int64_t max_bad = 0);
 
   // As of DocumentStream; false at the end of the corpus.
   bool next(std::string& document);
 
   size_t n_files() const { return files_.size(); }
   size_t n_files_done() const { return n_opened_ == 0 ? 0 : n_opened_ - (stream_ ? 1 : 0); }
+  int64_t n_bad() const { return n_bad_; }
+  // What was wrong with the first one skipped.
+  const std::string& first_bad() const { return first_bad_; }
 
  private:
   std::vector<std::string> files_;
   std::string split_on_;
+  int64_t max_bad_;
+  int64_t n_bad_ = 0;
+  std::string first_bad_;
   size_t n_opened_ = 0;
   std::optional<DocumentStream> stream_;  // of the file being read, none between files
 };
 
-// The value of "text" in one line of JSON. Throws Error beginning with `where`.
-std::string parse_json_line(std::string_view line, const std::string& where);
+// Lines of standard input as they are, empty ones too, unpacked; refuses what is not text. A line
+// is there as soon as it has been written into a pipe.
+class StandardInputLines {
+ public:
+  StandardInputLines() : lines_(open_standard_input(), "\n") {}
+  // Without its end; false at the end. Throws Error when it cannot be read.
+  bool next(std::string& line);
+
+ private:
+  PartReader lines_;
+  bool checked_ = false;
+};
 
 }  // namespace lathe

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "core/error.h"
@@ -28,6 +29,21 @@ uint32_t header_word(std::span<const std::byte> bytes, size_t index) {
 }
 
 }  // namespace
+
+bool begins_like_shard(std::string_view head) {
+  uint32_t magic = 0;
+  if (head.size() < sizeof magic) return false;
+  std::memcpy(&magic, head.data(), sizeof magic);
+  return magic == kMagic;
+}
+
+bool is_shard_file(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
+  char head[sizeof kMagic];
+  std::ifstream in(path, std::ios::binary);
+  return in.read(head, sizeof head) && begins_like_shard({head, sizeof head});
+}
 
 ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& where) {
   if (bytes.size() < kShardHeaderBytes) {

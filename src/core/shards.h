@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/atomic_file.h"
@@ -28,6 +29,11 @@ struct ShardLayout {
   int64_t n_tokens = 0;
   int bytes_per_token = 0;  // 2 or 4
 };
+
+// Whether bytes begin as a shard does, whatever comes behind; four are enough.
+bool begins_like_shard(std::string_view head);
+// The same of a file; false for what is no file of its own (a folder, a pipe) or cannot be read.
+bool is_shard_file(const std::string& path);
 
 // Checks a whole shard (header and length). Throws Error beginning with `where`.
 ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& where);

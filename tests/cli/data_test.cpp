@@ -170,6 +170,7 @@ TEST_CASE("data prepare: wrong input exits with 1 and one line, and leaves no fo
   write_file(dir.file("bad.gz"), "no gzip");
   write_file(dir.file("bad.zst"), "no zstd");
   write_file(dir.file("bad.jsonl"), "{\"text\":\"a\"}\n\n{]\n");
+  write_file(dir.file("nothing.gz"), "");
   std::filesystem::create_directory(dir.file("folder"));
   const std::vector<std::string> before = names_in(dir.path());
   const std::string out = dir.file("out");
@@ -179,6 +180,8 @@ TEST_CASE("data prepare: wrong input exits with 1 and one line, and leaves no fo
   check_refused(prepare(out, {dir.file("bad.gz")}), 1, {"bad.gz", "not gzip"});
   check_refused(prepare(out, {dir.file("bad.zst")}), 1, {"bad.zst", "not zstd"});
   check_refused(prepare(out, {dir.file("bad.jsonl")}), 1, {"bad.jsonl:3", "JSON"});
+  check_refused(prepare(out, {dir.file("nothing.gz")}), 1, {"nothing.gz", "in the middle"});
+  check_refused(prepare(out, {LATHE_BIN_DIR "/lathe"}), 1, {"lathe", "a program (ELF)"});
   check_refused(prepare(out, {dir.file("a.txt"), "--extension", ".md", dir.file("folder")}), 1,
                 {"wanted extension"});
   check_refused(prepare("/proc/none/out", {dir.file("a.txt")}), 1, {"/proc/none/out"});
@@ -204,6 +207,109 @@ TEST_CASE("data prepare: a folder that exists stays, and --force replaces a prep
   std::filesystem::remove(p.out + "/dataset.json");
   check_refused(prepare(p.out, {p.dir.file("c.txt"), "--force"}), 1, {"no dataset.json"});
   CHECK(names_in(p.dir.path()) == std::vector<std::string>{"a.txt", "b.txt", "c.txt", "out"});
+}
+
+TEST_CASE("data prepare: its own output and tokenizer are no input, however often it runs") {
+  const TempDir dir;
+  const std::string co = dir.file("co"), out = co + "/prep", tok = co + "/tokenizer.json";
+  std::filesystem::create_directory(co);
+  write_file(co + "/a.txt", "one one one");
+  write_file(co + "/b.txt", "two");
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(run_lathe({"tokenizer", "train", "--vocab-size", "260", "--out", tok, co}).status == 0);
+    const ProgramResult result =
+        run_lathe({"data", "prepare", "--tokenizer", tok, "--out", out, "--force", co});
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    const Json info = Json::parse(read_file(out + "/dataset.json"));
+    CHECK(info.at("train").at("documents") == 1);
+    CHECK(info.at("val").at("documents") == 1);
+    CHECK(info.at("train").at("bytes").get<int>() + info.at("val").at("bytes").get<int>() == 14);
+  }
+  CHECK(names_in(co) == std::vector<std::string>{"a.txt", "b.txt", "prep", "tokenizer.json"});
+}
+
+TEST_CASE("data prepare: an empty folder that is there is filled where it is") {
+  const TempDir dir;
+  write_file(dir.file("a.txt"), "hi");
+  const std::string parent = dir.file("parent"), out = parent + "/out";
+  std::filesystem::create_directories(out);
+  std::filesystem::permissions(out, std::filesystem::perms::owner_all);
+  std::filesystem::permissions(
+      parent, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  for (const char* more : {"--val-fraction", "--force"}) {  // empty, then full
+    std::vector<std::string> arguments = {dir.file("a.txt"), "--val-fraction", "0"};
+    if (more == std::string("--force")) arguments.push_back(more);
+    const ProgramResult result = prepare(out, arguments);
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(read_shard(out + "/train_000000.bin") == std::vector<int>{256, 'h', 'i'});
+    CHECK(names_in(out) ==
+          std::vector<std::string>{"dataset.json", "tokenizer.json", "train_000000.bin"});
+  }
+  std::filesystem::permissions(parent, std::filesystem::perms::owner_all);
+}
+
+TEST_CASE("data prepare: a mount point is filled, and filled anew") {
+  const TempDir dir;
+  for (const char* name : {"mount", "disk", "disk/lost+found"}) {
+    std::filesystem::create_directory(dir.file(name));
+  }
+  write_file(dir.file("a.txt"), "hi");
+  write_file(dir.file("b.txt"), "you");
+  // `command` where "disk" lies over "mount".
+  const auto mounted = [&](const std::string& command) {
+    return run_program({"unshare", "--user", "--map-root-user", "--mount", "bash", "-c",
+                        "cd '" + dir.path() + "' && mount --bind disk mount && " + command});
+  };
+  if (mounted("true").status != 0) {
+    MESSAGE("skipped: mounting is not possible here");
+    return;
+  }
+  const std::string lathe =
+      LATHE_BIN_DIR "/lathe data prepare --tokenizer bytes --val-fraction 0 --out mount ";
+  const ProgramResult first = mounted(lathe + "a.txt");
+  CAPTURE(first.err);
+  CHECK(first.status == 0);
+  const std::string shard = dir.file("disk/train_000000.bin");
+  CHECK(read_shard(shard) == std::vector<int>{256, 'h', 'i'});
+  CHECK(mounted(lathe + "b.txt").status == 1);
+  const ProgramResult again = mounted(lathe + "--force b.txt");
+  CAPTURE(again.err);
+  CHECK(again.status == 0);
+  CHECK(read_shard(shard) == std::vector<int>{256, 'y', 'o', 'u'});
+  CHECK(names_in(dir.file("disk")) == std::vector<std::string>{"dataset.json", "lost+found",
+                                                               "tokenizer.json",
+                                                               "train_000000.bin"});
+}
+
+TEST_CASE("data prepare: --skip-bad goes on past bad lines and says how many") {
+  const TempDir dir;
+  write_file(dir.file("a.jsonl"),
+             "{\"text\":\"hi\"}\n{\"x\":NaN,\"text\":\"a\"}\n{\"x\":1e999,\"text\":\"you\"}\n{]\n");
+  const std::string out = dir.file("out");
+  check_refused(prepare(out, {dir.file("a.jsonl")}), 1, {"a.jsonl:2", "byte 6", "NaN"});
+  check_refused(prepare(out, {dir.file("a.jsonl"), "--skip-bad", "1"}), 1,
+                {"a.jsonl:4", "1 bad document"});
+  const ProgramResult result =
+      prepare(out, {dir.file("a.jsonl"), "--skip-bad", "2", "--val-fraction", "0"});
+  REQUIRE(result.status == 0);
+  CHECK(has(result.err, "skipped 2 bad documents, the first: "));
+  CHECK(has(result.err, "a.jsonl:2"));
+  CHECK(read_shard(out + "/train_000000.bin") ==
+        std::vector<int>{256, 'h', 'i', 256, 'y', 'o', 'u'});
+}
+
+TEST_CASE("data prepare: the bytes of a divided document are those of its tokens") {
+  const TempDir dir;
+  std::string text;  // 25 characters of 4 bytes: 13 of the 101 tokens cut one in two
+  for (int i = 0; i < 25; ++i) text += "\xf0\x9f\x98\x80";
+  write_file(dir.file("a.txt"), text);
+  const std::string out = dir.file("out");
+  REQUIRE(prepare(out, {dir.file("a.txt"), "--val-fraction", "0.13"}).status == 0);
+  const Json info = Json::parse(read_file(out + "/dataset.json"));
+  CHECK(info.at("val") == Json{{"tokens", 13}, {"bytes", 13}, {"documents", 1}});
+  CHECK(info.at("train") == Json{{"tokens", 88}, {"bytes", 87}, {"documents", 1}});
 }
 
 TEST_CASE("data: a full disk is an error, and no folder is left") {

@@ -85,6 +85,39 @@ TEST_CASE("eval perplexity of a prepared folder: its val split; --limit scores f
   CHECK(eval_json(m, whole, {"--limit", "1"}).at("n_tokens") == 48);
 }
 
+TEST_CASE("eval perplexity of a file: packed, as JSON lines or as a shard it is the same text") {
+  const ModelFiles m;
+  const std::string text = "a small text", file = m.dir.file("text");
+  write_file(file, text);
+  const double nll = eval_json(m, "perplexity:" + file).at("nll_per_token").get<double>();
+  const auto same = [&](const std::string& path) {
+    CAPTURE(path);
+    const Json json = eval_json(m, "perplexity:" + path);
+    CHECK(json.at("n_tokens") == text.size());
+    CHECK(json.at("nll_per_token").get<double>() == doctest::Approx(nll).epsilon(1e-9));
+  };
+  for (const char* packer : {"gzip", "zstd -q"}) {
+    if (run_program({"bash", "-c", std::string(packer) + " -c '" + file + "' >'" + file + ".gz'"})
+            .status == 0) {
+      same(file + ".gz");
+    }
+  }
+  write_file(m.dir.file("a.jsonl"), "{\"text\":\"" + text + "\"}\n");
+  same(m.dir.file("a.jsonl"));
+  // Two documents are one text with end of text between them.
+  write_file(m.dir.file("b.jsonl"), "{\"text\":\"ab\"}\n{\"text\":\"c\"}\n");
+  CHECK(eval_json(m, "perplexity:" + m.dir.file("b.jsonl")).at("nll_per_token").get<double>() ==
+        doctest::Approx(oracle_nll(m, {'a', 'b', 256, 'c'}) / 4).epsilon(1e-5));
+  // A shard by itself: 256 words, then 16-bit tokens.
+  std::vector<uint16_t> tokens(text.begin(), text.end());
+  const uint32_t head[3] = {20240520, 1, static_cast<uint32_t>(tokens.size())};
+  std::string shard(1024, '\0');
+  std::memcpy(shard.data(), head, sizeof head);
+  shard.append(reinterpret_cast<const char*>(tokens.data()), 2 * tokens.size());
+  write_file(m.dir.file("val_000000.bin"), shard);
+  same(m.dir.file("val_000000.bin"));
+}
+
 TEST_CASE("eval: several tasks are several rows, in the order they were asked for") {
   const ModelFiles m;
   write_file(m.dir.file("a"), "one");
@@ -117,6 +150,7 @@ TEST_CASE("eval: wrong tasks and texts exit with 1 and one line") {
   refused("perplexity:", {"'perplexity'", "needs an argument"});
   refused("perplexity:" + m.dir.file("none"), {m.dir.file("none"), "No such file"});
   refused("perplexity:" + m.dir.file("empty"), {"0 tokens", "at least 1"});
+  refused("perplexity:" + m.tensors, {"model.safetensors", "a model (safetensors)"});
   refused("perplexity:" + m.dir.file("folder"), {m.dir.file("folder"), "no shard"});
   // All tasks are looked at before the first is run.
   refused("perplexity:" + m.dir.file("text") + ",nonsense", {"'nonsense'"});

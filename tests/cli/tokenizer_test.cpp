@@ -100,6 +100,21 @@ TEST_CASE("tokenizer: what is wrong with the input exits with 1 and one line, an
   check_refused(decode("-1\n"), 1, {"-1"});
 }
 
+TEST_CASE("tokenizer encode, decode: an input that cannot be read is an error") {
+  const TempDir dir;
+  write_file(dir.file("program"), "\x7f\x45LF\x02\x01");
+  write_file(dir.file("cut.gz"), "\x1f\x8b\x08");
+  for (const char* action : {"encode", "decode"}) {
+    const auto use = [&](const std::string& redirect) {
+      return run_in_bash("", {"tokenizer", action, "--tokenizer", "bytes"}, redirect);
+    };
+    check_refused(use("<" + dir.path()), 1, {"standard input", "Is a directory"});
+    check_refused(use("<&-"), 1, {"standard input", "Bad file descriptor"});
+    check_refused(use("<" + dir.file("program")), 1, {"standard input", "a program (ELF)"});
+    check_refused(use("<" + dir.file("cut.gz")), 1, {"standard input", "in the middle"});
+  }
+}
+
 TEST_CASE("tokenizer: a full disk is an error, and no file is left") {
   const TempDir dir;
   write_file(dir.file("a.txt"), "xyxy");

@@ -1,4 +1,4 @@
-// Documents out of files: plain, JSON lines, compressed, folders.
+// Documents out of files: plain, JSON lines, compressed.
 #include "core/document_reader.h"
 
 #include <doctest/doctest.h>
@@ -79,11 +79,102 @@ TEST_CASE("documents: JSON lines give the text of each line") {
     write_file_atomically(dir.file("b.jsonl"), "{\"text\":\"x\"}\n" + line);
     return error_text([&] { read_all({dir.file("b.jsonl")}); });
   };
-  CHECK(contains(error("{"), "b.jsonl:2: not a JSON object"));
-  CHECK(contains(error("[1]"), "b.jsonl:2: not a JSON object"));
+  CHECK(contains(error("{"), "b.jsonl:2: not JSON at byte 2: found the end"));
+  CHECK(contains(error("[1]"), "b.jsonl:2: not JSON at byte 1: found '[', expected a JSON object"));
   CHECK(contains(error("{\"a\":1}"), "b.jsonl:2: no text under \"text\""));
   CHECK(contains(error("{\"text\":1}"), "no text under"));
-  CHECK(contains(error("{\"text\":\"\xFF\"}"), "not a JSON object"));
+  CHECK(contains(error("{\"text\":\"\xFF\"}"), "at byte 10: found the byte 0xff"));
+  // What follows a NUL is not dropped.
+  CHECK(contains(error("{\"text\":\"a\"}" + std::string(1, '\0') + "{\"text\":\"lost\"}"),
+                 "b.jsonl:2: not JSON at byte 13: found a NUL byte"));
+}
+
+TEST_CASE("documents: JSON lines are known by their first line where the name does not tell") {
+  const TempDir dir;
+  const std::string lines = "\n{\"id\": 1, \"text\": \"one\"}\n{\"text\":\"two\"}\n";
+  const auto read = [&](const std::string& name, const std::string& content) {
+    write_file_atomically(dir.file(name), content);
+    return read_all({dir.file(name)});
+  };
+  for (const char* name : {"a.json", "a.ndjson", "A.JSONL", "part-00000", "a.00000-of-01024",
+                           "b.gz", "c4-train.00000-of-01024.json.gz", "b.json.zst"}) {
+    CAPTURE(name);
+    const std::string_view end = name;
+    CHECK(read(name, end.ends_with("gz")    ? gzip(lines)
+                     : end.ends_with("zst") ? zstd(lines)
+                                            : lines) == Documents{"one", "two"});
+  }
+  CHECK(read("a.txt", lines) == Documents{lines});
+  // A first line longer than what is read at once.
+  const std::string text(600'000, 'x');
+  CHECK(read("long", "{\"text\":\"" + text + "\"}\n{\"text\":\"y\"}") == Documents{text, "y"});
+  // Text that begins with a brace.
+  for (const char* code : {"{ int text; }", "{\"a\": 1}\n", "{", "{\"text\"}"}) {
+    CHECK(read("a.c", code) == Documents{code});
+  }
+  // A first line that is wrong is an error of that line, not text.
+  CHECK(contains(error_text([&] { read("part", "{\"x\":NaN,\"text\":\"a\"}\n"); }), "part:1: "));
+  CHECK(contains(error_text([&] { read("a.json", "{\"a\":1}\n"); }), "a.json:1: no text under"));
+  CHECK(contains(error_text([&] { read("a.json", "{\"text\":\"a"); }), "a.json:1: not JSON"));
+  CHECK(contains(error_text([&] { read("a.json", "[{\"text\":\"a\"}]"); }), "a JSON array"));
+  CHECK(contains(error_text([&] { read("a.json", "{\n \"text\": \"a\"\n}\n"); }),
+                 "over several lines"));
+}
+
+TEST_CASE("documents: packed bytes are known by themselves, whatever the name") {
+  const TempDir dir;
+  write_file_atomically(dir.file("a.txt"), gzip("one"));
+  write_file_atomically(dir.file("b"), zstd("two"));
+  CHECK(read_all({dir.file("a.txt"), dir.file("b")}) == Documents{"one", "two"});
+}
+
+TEST_CASE("documents: what is not text is an error that names it, never text") {
+  using namespace std::string_literals;
+  const TempDir dir;
+  const auto error = [&](const std::string& content) {
+    write_file_atomically(dir.file("a.txt"), content);
+    return error_text([&] { read_all({dir.file("a.txt")}); });
+  };
+  CHECK(contains(error("\x7f\x45LF\x02\x01\x01\0"s), "a.txt' is a program (ELF)"));
+  CHECK(contains(error("\xfd\x37zXZ\0\0\x04"s), "is xz"));
+  CHECK(contains(error("PK\x03\x04\x14\0"s), "is a zip archive"));
+  CHECK(contains(error("\x89PNG\r\n\x1a\n"s), "is a picture (PNG)"));
+  CHECK(contains(error("BZh91AY&SY\x9a\0"s), "is bzip2"));
+  CHECK(contains(error("PAR1\x15\0"s), "is Parquet"));
+  CHECK(contains(error("\xff\xfeh\0i\0"s), "is UTF-16 text"));
+  CHECK(contains(error("a.txt" + std::string(252, '\0') + "ustar"), "is a tar archive"));
+  CHECK(contains(error(gzip(gzip("x"))), "is gzip inside of a compressed file"));
+  CHECK(contains(error(gzip("\x7f\x45LF\0"s)), "is a program (ELF)"));
+  CHECK(contains(error("\x88\xd8\x34\x01\x01\0\0\0"s), "is a shard of tokens"));
+  CHECK(contains(error("some\0thing"s), "neither text nor a format"));
+  CHECK(contains(error("\x01\xff\xfd\x02"s), "neither text nor a format"));
+  // Behind the first bytes a NUL is an error of the document it is in.
+  CHECK(contains(error(std::string(5000, 'x') + "\0"s), "a.txt': byte 5001 is NUL"));
+  // Text it is: another encoding, escapes of a terminal, words that begin a format.
+  CHECK(error("caf\xe9\n") == "");
+  CHECK(error("\x1b[1mbold\x1b[0m\f") == "");
+  CHECK(error("BZh and PAR1 begin files, GGUF too") == "");
+  CHECK(error(std::string(4095, 'x') + "é") == "");
+}
+
+TEST_CASE("documents: bad ones are skipped and counted where that is asked for") {
+  const TempDir dir;
+  write_file_atomically(dir.file("a.jsonl"), "{]\n{\"text\":\"a\"}\n{\"text\":\"\\ud800\"}\n");
+  write_file_atomically(dir.file("b.jsonl"), "{\"txt\":\"a\"}\n{\"text\":\"b\"}\n");
+  const std::vector<std::string> files = {dir.file("a.jsonl"), dir.file("b.jsonl")};
+  const auto read = [&](DocumentReader& reader) {
+    Documents documents;
+    for (std::string text; reader.next(text);) documents.push_back(text);
+    return documents;
+  };
+  DocumentReader three(files, "", 3);
+  CHECK(read(three) == Documents{"a", "b"});
+  CHECK(three.n_bad() == 3);
+  CHECK(contains(three.first_bad(), "a.jsonl:1: not JSON at byte 2"));
+  DocumentReader two(files, "", 2);
+  const std::string error = error_text([&] { read(two); });
+  CHECK(contains(error, "b.jsonl:1: no text"));
+  CHECK(contains(error, "2 bad documents before it were skipped"));
 }
 
 TEST_CASE("documents: gzip and zstd files are read as what they hold") {
@@ -124,27 +215,30 @@ TEST_CASE("documents: compressed files that are cut short or damaged are errors"
   CHECK(contains(error("a.gz", "plain text"), "not gzip or is damaged"));
   CHECK(contains(error("a.zst", "plain text"), "not zstd or is damaged"));
   CHECK(contains(error("a.gz", gz + "rubbish"), "not gzip or is damaged"));
-  CHECK(error("a.gz", "") == "");
-  CHECK(error("a.zst", "") == "");
+  CHECK(contains(error("a.gz", ""), "a.gz' ends in the middle of its compressed"));
+  CHECK(contains(error("a.zst", ""), "a.zst' ends in the middle of its compressed"));
+  CHECK(contains(error_text([&] { read_all({dir.file("none")}); }), "cannot open"));
 }
 
-TEST_CASE("documents: a folder is its files in the order of their paths, hidden ones left out") {
+// A frame of one raw block by RFC 8878, its window 2^log bytes.
+std::string zstd_frame(int window_log, const std::string& content) {
+  const auto block = static_cast<uint32_t>(content.size()) << 3 | 1;  // the last one, raw
+  std::string frame = "\x28\xb5\x2f\xfd";
+  frame += '\0';  // no sizes, no checksum
+  frame += static_cast<char>((window_log - 10) << 3);
+  for (int i = 0; i < 3; ++i) frame += static_cast<char>(block >> 8 * i);
+  return frame + content;
+}
+
+TEST_CASE("documents: zstd windows up to 2 GiB are read, a longer one is said") {
   const TempDir dir;
-  namespace fs = std::filesystem;
-  fs::create_directories(dir.file("d/sub"));
-  fs::create_directories(dir.file("d/.git"));
-  for (const char* name : {"d/b.py", "d/a.txt", "d/sub/c.py.gz", "d/.hidden.py", "d/.git/x.py"}) {
-    write_file_atomically(dir.file(name), "x");
+  for (const int log : {28, 31}) {
+    write_file_atomically(dir.file("a.zst"), zstd_frame(log, "some text"));
+    CHECK(read_all({dir.file("a.zst")}) == Documents{"some text"});
   }
-  const std::string d = dir.file("d");
-  CHECK(list_input_files({d}, {}) ==
-        std::vector<std::string>{d + "/a.txt", d + "/b.py", d + "/sub/c.py.gz"});
-  CHECK(list_input_files({d}, {".py"}) ==
-        std::vector<std::string>{d + "/b.py", d + "/sub/c.py.gz"});
-  CHECK(list_input_files({d + "/a.txt"}, {".py"}) == std::vector<std::string>{d + "/a.txt"});
-  CHECK(contains(error_text([&] { list_input_files({d}, {".cc"}); }), "with the wanted extension"));
-  CHECK(contains(error_text([&] { list_input_files({dir.file("none")}, {}); }), "does not exist"));
-  CHECK(contains(error_text([&] { read_all({dir.file("none")}); }), "cannot open"));
+  write_file_atomically(dir.file("a.zst"), zstd_frame(32, "some text"));
+  CHECK(contains(error_text([&] { read_all({dir.file("a.zst")}); }),
+                 "a.zst' needs a zstd window of more than 2048 MiB"));
 }
 
 }  // namespace

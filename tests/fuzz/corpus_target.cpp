@@ -1,9 +1,11 @@
 // Text as `lathe data` reads it: plain or JSON lines, as it is or in gzip or zstd. The documents
-// may not depend on where the reads happen to end. Input: a line that names the file, then it.
+// may not depend on where the reads happen to end, and a line of JSON is what nlohmann-json says.
+// Input: a line that names the file, then it.
 #include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/document_reader.h"
@@ -57,17 +59,49 @@ using Documents = std::vector<std::string>;
 std::optional<Documents> read_all(const std::string& name, std::string_view bytes,
                                   size_t input_chunk, size_t output_chunk) {
   try {
-    auto source = decompress(std::make_unique<MemorySource>(bytes, input_chunk), name);
+    auto source = unpack(std::make_unique<MemorySource>(bytes, input_chunk), name);
     DocumentStream stream(std::make_unique<LimitedSource>(std::move(source), output_chunk), name,
                           "<>");
     Documents documents;
-    for (std::string text; stream.next(text);) {
-      FUZZ_CHECK(!text.empty());
-      documents.push_back(text);
+    for (std::string text;;) {
+      try {
+        if (!stream.next(text)) return documents;
+        FUZZ_CHECK(!text.empty());
+        documents.push_back(text);
+      } catch (const BadDocument& bad) {
+        documents.push_back(bad.what());  // reading goes on behind it
+      }
     }
-    return documents;
   } catch (const Error&) {
     return std::nullopt;
+  }
+}
+
+// A number that may have no double.
+bool has_exponent(std::string_view line) {
+  for (size_t i = 1; i < line.size(); ++i) {
+    if ((line[i] | 0x20) == 'e' && line[i - 1] >= '0' && line[i - 1] <= '9') return true;
+  }
+  return false;
+}
+
+// What nlohmann-json reads has the same text here. What it refuses is refused here too, but for
+// numbers without a double and halves of surrogate pairs outside of the text.
+void check_record(std::string_view line) {
+  const JsonRecord record = scan_json_record(line);
+  FUZZ_CHECK(record.problem.empty() || !record.text);
+  FUZZ_CHECK(!record.cut_short || !record.problem.empty());
+  if (line.find('\0') != line.npos) return;  // ends the text for nlohmann-json
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!record.problem.empty()) {
+    FUZZ_CHECK(!json.is_object());
+  } else if (json.is_discarded()) {
+    FUZZ_CHECK(has_exponent(line) || line.find("\\u") != line.npos || line.size() > 300);
+  } else {
+    const auto text = json.find("text");
+    const bool has_text = text != json.end() && text->is_string();
+    FUZZ_CHECK(has_text == record.text.has_value());
+    if (has_text) FUZZ_CHECK(*record.text == text->get<std::string>());
   }
 }
 
@@ -104,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!name.ends_with(".zst")) FUZZ_CHECK(whole.has_value() == pieces.has_value());
   if (whole && pieces) FUZZ_CHECK(*whole == *pieces);
   if (whole) ++fuzz::n_accepted;
+  check_record(bytes);
   return 0;
 }
 
@@ -116,6 +151,10 @@ std::vector<std::string> fuzz::seeds() {
   return {
       "a.txt\n" + text,
       "a.jsonl\n" + lines,
+      "part-0\n" + lines,
+      "a.json\n{\"n\":[1,-2.5e3,{\"k\":null}],\"s\":\"\\ud83d\\ude00\",\"text\":\"a\\tb\"}",
+      "a\n{\"text\":\"a\"}\n{\"text\":\"b\",\"x\":1e999}",
+      "a\n" + gzip(lines),
       "a.gz\n" + gzip(text) + gzip("more"),
       "a.gz\n" + gzip(mixed),
       "a.jsonl.gz\n" + gzip(lines),

@@ -1,0 +1,42 @@
+// A folder that is filled aside and takes its place when it is whole.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace lathe {
+
+// A new folder is made beside its place and renamed. One that is there already and empty is filled
+// where it is, since it may be a mount point, or its parent may not be written to; so is a full one
+// that is replaced (`force`) where it cannot change places with the new one. What is filled where
+// it is gets its dataset.json last: until then it is no dataset. One thread at a time.
+class StagedFolder {
+ public:
+  // Throws Error where the target is a file, or full and not to be replaced: without `force`, or
+  // without a dataset.json in it.
+  StagedFolder(const std::string& target, bool force);
+  // Removes what has not been committed.
+  ~StagedFolder();
+  StagedFolder(const StagedFolder&) = delete;
+  StagedFolder& operator=(const StagedFolder&) = delete;
+
+  // Where to write, and where it is to be in the end.
+  std::string path() const { return staged_.string(); }
+  std::string target() const { return target_.string(); }
+
+  void commit();
+
+  // Removes the folder at `path`, although others may still be writing into it.
+  static void remove(const std::string& path);
+
+ private:
+  void check_target(bool force) const;
+  void move_into_target();
+
+  std::filesystem::path target_;
+  std::filesystem::path staged_;  // empty: nothing is left to remove
+  bool in_place_ = false;
+  bool replaces_ = false;
+};
+
+}  // namespace lathe
