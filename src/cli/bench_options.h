@@ -11,7 +11,7 @@
 namespace lathe {
 
 struct BenchOptions {
-  std::string device = "cpu", precision = "bf16";
+  std::string device = "cpu", precision = "auto";
   i64 threads = 0;
   bool json = false;
 
@@ -22,16 +22,19 @@ struct BenchOptions {
     app.add_option("--device", device)
         ->capture_default_str()
         ->check(CLI::IsMember({"cpu", "cuda"}));
-    app.add_option("--precision", precision)
+    app.add_option("--precision", precision,
+                   "auto: bf16 where the device multiplies it itself, else f32")
         ->capture_default_str()
-        ->check(CLI::IsMember({"bf16", "f32"}));
+        ->check(CLI::IsMember({"auto", "bf16", "f32"}));
     app.add_flag("--json", json, "rows as JSON");
   }
   // Into a bench's own spec.
   template <class Spec>
   void apply(Spec& spec) const {
     spec.device = device == "cuda" ? RunDevice::kCuda : RunDevice::kCpu;
-    spec.precision = precision == "f32" ? Precision::kF32 : Precision::kBf16;
+    spec.precision = precision == "auto"  ? Precision::kAuto
+                     : precision == "f32" ? Precision::kF32
+                                          : Precision::kBf16;
     spec.threads = threads;
   }
 };

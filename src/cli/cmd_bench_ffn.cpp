@@ -38,9 +38,10 @@ void print_table(std::span<const train::BenchFfnRow> rows, bool guided) {
 void print_rows(const std::vector<train::BenchFfnRow>& rows, const train::BenchFfnSpec& spec,
                 int threads) {
   std::printf(
-      "feed-forward layer, forward and forward + backward, in turns, median of %lld, %d "
-      "threads; ratio: times dense; limit: that by FLOPs\n",
-      static_cast<long long>(spec.repeats), threads);
+      "feed-forward layer, forward and forward + backward, in turns, median of %lld, %s, "
+      "%d threads; ratio: times dense; limit: that by FLOPs\n",
+      static_cast<long long>(spec.repeats),
+      names_of(rows[0].precision)[static_cast<size_t>(rows[0].precision)].data(), threads);
   const size_t variants = rows.size() / (spec.widths.size() * spec.tokens.size());
   for (size_t i = 0; i < rows.size(); i += variants) {
     print_table(std::span(rows).subspan(i, variants), spec.guided);
@@ -58,6 +59,7 @@ void print_json(const std::vector<train::BenchFfnRow>& rows, int threads) {
     object["rank"] = row.rank;
     object["n_blocks"] = row.blocks;
     object["params"] = row.params;
+    object["precision"] = names_of(row.precision)[static_cast<size_t>(row.precision)];
     object["forward_ms"] = row.forward_ms;
     object["forward_speed"] = row.forward_speed;
     object["forward_peak_share"] = row.forward_peak_share;

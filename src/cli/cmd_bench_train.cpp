@@ -16,8 +16,9 @@ struct Options : BenchOptions {
 
 void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec,
                 int threads) {
-  std::printf("training steps of %lld sequences, in turns, median of %lld, %d threads\n",
-              static_cast<long long>(spec.batch), static_cast<long long>(spec.steps), threads);
+  std::printf("training steps of %lld sequences, in turns, median of %lld, %s, %d threads\n",
+              static_cast<long long>(spec.batch), static_cast<long long>(spec.steps),
+              names_of(rows[0].precision)[static_cast<size_t>(rows[0].precision)].data(), threads);
   std::printf("%-28s %12s %10s %12s %8s %8s\n", "model", "parameters", "ms/step", "tokens/s",
               "of peak", "ratio");
   for (const train::BenchTrainRow& row : rows) {
@@ -33,6 +34,7 @@ void print_json(const std::vector<train::BenchTrainRow>& rows, int threads) {
     Json object;
     object["model"] = row.model;
     object["params"] = row.params;
+    object["precision"] = names_of(row.precision)[static_cast<size_t>(row.precision)];
     object["ms"] = row.ms;
     object["tokens_per_s"] = row.tokens_per_s;
     object["peak_share"] = row.peak_share;

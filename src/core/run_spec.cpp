@@ -27,7 +27,7 @@ std::span<const std::string_view> names_of(ScheduleKind) {
   return names;
 }
 std::span<const std::string_view> names_of(Precision) {
-  static constexpr std::array<std::string_view, 2> names = {"bf16", "f32"};
+  static constexpr std::array<std::string_view, 3> names = {"auto", "bf16", "f32"};
   return names;
 }
 std::span<const std::string_view> names_of(InitKind) {
@@ -105,7 +105,9 @@ void RunSpec::visit_fields(FieldVisitor& v) {
           "of factors: the paper's; spectral: nearest to a normal matrix; or "
           "orthogonal, dense feed-forward layers too");
   v.field("device", device, "");
-  v.field("precision", precision, "of the matrix products; masters are f32");
+  v.field("precision", precision,
+          "of the matrix products; masters are f32; auto: bf16 where the device multiplies it "
+          "itself, else f32");
   v.field("threads", threads, "0: what affinity and cgroup allow");
   v.field("recompute", recompute, "forget activations inside blocks and compute them again");
   v.field("checkpoint_every", checkpoint_every, "steps");

@@ -13,7 +13,7 @@ enum class RunDevice { kCpu, kCuda };
 enum class OptimizerKind { kAdamw, kSpectron };
 enum class Decay { kMatrices, kAll };
 enum class ScheduleKind { kCosine, kLinear, kWsd };
-enum class Precision { kBf16, kF32 };
+enum class Precision { kAuto, kBf16, kF32 };  // auto: see core/precision.h
 enum class InitKind { kPaper, kSpectral, kOrthogonal };
 enum class FactorRate { kUniform, kStructureAware };
 enum class FactorDecay { kPlain, kFrobenius };
@@ -84,7 +84,7 @@ struct RunSpec {
   double flops = 0;
   InitKind init = InitKind::kPaper;
   RunDevice device = RunDevice::kCpu;
-  Precision precision = Precision::kBf16;
+  Precision precision = Precision::kAuto;
   i64 threads = 0;
   bool recompute = false;
   i64 checkpoint_every = 50;

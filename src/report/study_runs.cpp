@@ -130,7 +130,9 @@ RunState state_of(const StudyRun& run) {
   if (!fs::exists(folder + "/run.toml", ignored)) return RunState::kStarted;
   // Read as a run file, so that a key that a newer lathe has added has its default in both.
   const RunSpec stored = blaming(folder, [&] { return load_run_spec(folder + "/run.toml", {}); });
-  check_same(write_fields(stored), write_fields(run.spec), "", folder);
+  RunSpec own = run.spec;
+  if (own.precision == Precision::kAuto) own.precision = stored.precision;  // resolved there
+  check_same(write_fields(stored), write_fields(own), "", folder);
   // A checkpoint appears by its renaming when it is whole, and the newest are never removed.
   const std::vector<i64> steps = RunDirectory(folder).steps();
   return !steps.empty() && steps.back() >= run.phases.total ? RunState::kFinished

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <functional>
 #include <memory>
 
@@ -65,6 +66,7 @@ struct Ffn {
         plan(ffn_plan(row.width, option)),
         block(std::get<BlocksStage>(plan.stages[1]).blocks[0]),
         parameters(plan, device, bench.precision) {
+    row.precision = bench.precision;
     for (Parameter& p : parameters.list()) p.value.normal_(0, 0.02);
     parameters.refresh_compute();
     linears = make_linears(nullptr);
@@ -199,9 +201,13 @@ void measure(std::vector<std::unique_ptr<Ffn>>& variants, const BenchFfnSpec& sp
 
 }  // namespace
 
-std::vector<BenchFfnRow> bench_ffn(const BenchFfnSpec& spec, int* threads_used) {
+std::vector<BenchFfnRow> bench_ffn(const BenchFfnSpec& asked, int* threads_used) {
+  BenchFfnSpec spec = asked;
   const at::Device device = open_device(spec.device, spec.threads);
   *threads_used = at::get_num_threads();
+  const PrecisionChoice choice = open_precision(spec.precision, spec.device);
+  if (!choice.line.empty()) std::fprintf(stderr, "%s\n", choice.line.c_str());
+  spec.precision = choice.precision;
   const double peak =
       measured_peak_flops(device, spec.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat);
   std::vector<BenchFfnRow> rows;

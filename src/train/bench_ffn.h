@@ -16,7 +16,7 @@ struct BenchFfnSpec {
   i64 repeats = 9;  // timed, after two that are not
   i64 threads = 0;
   RunDevice device = RunDevice::kCpu;
-  Precision precision = Precision::kBf16;
+  Precision precision = Precision::kAuto;
   bool guided = false;  // also steps with self-guided training's dense matrix beside each linear
 };
 
@@ -25,8 +25,9 @@ struct BenchFfnRow {
   std::string kind;
   i64 share = 100;  // the paper's name for the setting: percent of dense parameters, about
   i64 rank = 0, blocks = 0;
-  i64 params = 0;                      // with biases
-  double forward_ms = 0, step_ms = 0;  // medians; a step is forward and backward, no optimizer
+  Precision precision = Precision::kF32;  // as resolved
+  i64 params = 0;                         // with biases
+  double forward_ms = 0, step_ms = 0;     // medians; a step is forward and backward, no optimizer
   double forward_speed = 1, step_speed = 1;  // times dense
   double limit = 1;                          // the same, if FLOPs were all that counts
   double forward_peak_share = 0, step_peak_share = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 
 #include "core/account.h"
@@ -56,9 +57,13 @@ struct Bench {
 
 }  // namespace
 
-std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& options, int* threads_used) {
+std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& asked, int* threads_used) {
+  BenchTrainSpec options = asked;
   const at::Device device = open_device(options.device, options.threads);
   *threads_used = at::get_num_threads();
+  const PrecisionChoice choice = open_precision(options.precision, options.device);
+  if (!choice.line.empty()) std::fprintf(stderr, "%s\n", choice.line.c_str());
+  options.precision = choice.precision;
   std::vector<std::unique_ptr<Bench>> benches;
   for (const std::string& name : options.models) {
     ModelSpec spec = load_model_spec(name, options.overrides);
@@ -84,6 +89,7 @@ std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& options, int* threa
     const double tokens = static_cast<double>(options.batch * context);
     rows.push_back({.model = bench->model_name,
                     .params = count_params(bench->plan).total,
+                    .precision = options.precision,
                     .ms = ms,
                     .tokens_per_s = tokens / ms * 1000,
                     .peak_share = 3 * forward_flops_per_token(bench->plan, context) * tokens /

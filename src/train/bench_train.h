@@ -16,14 +16,15 @@ struct BenchTrainSpec {
   i64 steps = 5;    // timed, after two that are not
   i64 threads = 0;
   RunDevice device = RunDevice::kCpu;
-  Precision precision = Precision::kBf16;
+  Precision precision = Precision::kAuto;
   bool recompute = false;
 };
 
 struct BenchTrainRow {
   std::string model;
   i64 params = 0;
-  double ms = 0;  // median of the steps
+  Precision precision = Precision::kF32;  // as resolved
+  double ms = 0;                          // median of the steps
   double tokens_per_s = 0;
   double peak_share = 0;  // FLOPs of the model over the measured peak
   double loss = 0;        // of the last step

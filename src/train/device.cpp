@@ -2,12 +2,28 @@
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
 
 #include <chrono>
 
 #include "core/cpu_limits.h"
 
 namespace lathe::train {
+
+namespace {
+
+// Of the first GPU, 80 for 8.0; 0 where it is unknown. LibTorch without CUDA has no such headers,
+// and the one with it has the CUDA runtime loaded.
+int compute_capability() {
+  using GetAttribute = int (*)(int* value, int attribute, int device);
+  const auto get = reinterpret_cast<GetAttribute>(dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
+  constexpr int kMajor = 75, kMinor = 76;  // cudaDevAttrComputeCapability…
+  int major = 0, minor = 0;
+  if (!get || get(&major, kMajor, 0) != 0 || get(&minor, kMinor, 0) != 0) return 0;
+  return 10 * major + minor;
+}
+
+}  // namespace
 
 at::Device open_device(RunDevice device, i64 threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : available_threads());
@@ -18,6 +34,14 @@ at::Device open_device(RunDevice device, i64 threads) {
   // A resumed run is to give the weights of one never stopped, bit for bit.
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   return at::Device(at::kCUDA, 0);
+}
+
+PrecisionChoice open_precision(Precision asked, RunDevice device) {
+  DeviceTraits traits;
+  traits.device = device;
+  traits.isa = active_isa();
+  if (device == RunDevice::kCuda) traits.compute_capability = compute_capability();
+  return choose_precision(asked, traits);
 }
 
 void synchronize(at::Device device) {

@@ -10,6 +10,7 @@
 #include "core/atomic_file.h"
 #include "core/config_tree.h"
 #include "core/file_lock.h"
+#include "core/precision.h"
 #include "core/run_directory.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
@@ -55,14 +56,18 @@ class Trainer {
   Trainer(const RunSpec& run, bool resume)
       : run_((check_fresh(run, resume), run)),
         device_(open_device(run.device, run.threads)),
+        precision_(open_precision(resume ? kept_precision(run.precision, run.out) : run.precision,
+                                  run.device)),
         plan_(make_plan(run.model)),
         phases_(phases_of(run)),
         data_(open_data(run)),
         directory_(run.out),  // made once the run is known to be possible
         lock_(lock(run, resume)),
-        parameters_(plan_, device_, run.precision),
+        parameters_(plan_, device_, precision_.precision),
         optimizer_(run.optimizer, parameters_),
         progress_(run.log_every, stderr) {
+    run_.precision = precision_.precision;
+    if (!precision_.line.empty()) progress_.say(precision_.line);
     start(resume);
   }
 
@@ -298,6 +303,7 @@ class Trainer {
 
   RunSpec run_;
   at::Device device_;
+  PrecisionChoice precision_;
   Plan plan_;
   Phases phases_;
   RunData data_;

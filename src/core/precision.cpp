@@ -1,0 +1,38 @@
+#include "core/precision.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+
+namespace lathe {
+
+PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits) {
+  const bool cuda = traits.device == RunDevice::kCuda;
+  const bool multiplies_bf16 =
+      cuda ? traits.compute_capability >= 80 : traits.isa >= CpuIsa::kAvx512Bf16;
+  const std::string device =
+      cuda ? format("this GPU (compute capability {}.{})", traits.compute_capability / 10,
+                    traits.compute_capability % 10)
+           : format("this CPU ({})", name_of(traits.isa));
+  if (asked == Precision::kF32) return {Precision::kF32, ""};
+  if (asked == Precision::kBf16) {
+    if (multiplies_bf16) return {Precision::kBf16, ""};
+    return {Precision::kBf16,
+            format("precision bf16, as asked for: {} cannot multiply bf16 itself, which may make "
+                   "steps many times slower than with precision = \"f32\"",
+                   device)};
+  }
+  if (multiplies_bf16) {
+    return {Precision::kBf16, format("precision bf16: {} multiplies bf16 itself", device)};
+  }
+  return {Precision::kF32, format("precision f32: {} cannot multiply bf16 itself", device)};
+}
+
+Precision kept_precision(Precision asked, const std::string& out) {
+  const std::string file = out + "/run.toml";
+  std::error_code ignored;
+  if (asked != Precision::kAuto || !std::filesystem::exists(file, ignored)) return asked;
+  return load_run_spec(file, {}).precision;
+}
+
+}  // namespace lathe

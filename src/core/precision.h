@@ -1,0 +1,32 @@
+// Which precision a run's matrix products have, where its file leaves that open.
+#pragma once
+
+#include <string>
+
+#include "core/cpu_isa.h"
+#include "core/run_spec.h"
+
+namespace lathe {
+
+// What decides about it. Only one of the last two counts, by the device.
+struct DeviceTraits {
+  RunDevice device = RunDevice::kCpu;
+  CpuIsa isa = CpuIsa::kScalar;
+  int compute_capability = 0;  // of the GPU: 80 for 8.0
+};
+
+struct PrecisionChoice {
+  Precision precision = Precision::kF32;  // never kAuto
+  std::string line;  // what was chosen and why, or what it costs; empty: nothing to say
+};
+
+// bf16 where the device multiplies bf16 itself (AVX512_BF16 or AMX, a GPU from compute capability
+// 8.0), else f32; what is asked for by name is kept. Pure.
+PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits);
+
+// What a run in the folder `out` has been trained in, by its run.toml; `asked` where it is no
+// kAuto, where there is no such file and where that leaves it open too. So a resumed run keeps its
+// precision on another device. Error where the file is damaged.
+Precision kept_precision(Precision asked, const std::string& out);
+
+}  // namespace lathe
