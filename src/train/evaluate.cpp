@@ -21,7 +21,7 @@ std::pair<at::Tensor, at::Tensor> inputs_and_targets(std::vector<i64>& ids, i64 
 
 Validation validate_model(const Model& model, const Plan& plan,
                           const std::vector<ValidationSplit>& splits, i64 max_tokens,
-                          i64 micro_batch, at::Device device) {
+                          i64 micro_batch, at::Device device, bool (*stop)()) {
   const i64 T = plan.spec.context_length;
   Validation result;
   double nats = 0, bytes = 0;
@@ -30,6 +30,7 @@ Validation validate_model(const Model& model, const Plan& plan,
     const i64 budget = max_tokens / static_cast<i64>(splits.size());
     i64 at = 0;
     while (at + 1 < split.tokens->size() && (at == 0 || at + T <= budget)) {
+      if (stop && stop()) return result;
       const i64 left = split.tokens->size() - 1 - at;  // tokens that can still be predicted
       const i64 n = std::min(T, left);
       const i64 by_budget = std::max<i64>(1, (budget - at) / n);
@@ -61,7 +62,8 @@ Validation validate_model(const Model& model, const Plan& plan,
 }
 
 std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& tokenizer,
-                        const std::string& prompt, i64 n, uint64_t seed, at::Device device) {
+                        const std::string& prompt, i64 n, uint64_t seed, at::Device device,
+                        bool (*stop)()) {
   constexpr double kTemperature = 0.8;
   std::vector<int32_t> ids;
   if (const auto end = tokenizer.end_of_text()) ids.push_back(*end);
@@ -70,7 +72,7 @@ std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& t
   if (ids.empty()) return "";
   const Random random(seed, RandomUse::kSampling);
   const i64 T = plan.spec.context_length;
-  for (i64 i = 0; i < n; ++i) {
+  for (i64 i = 0; i < n && !(stop && stop()); ++i) {
     const size_t used = std::min(ids.size(), static_cast<size_t>(T));
     std::vector<i64> context(ids.end() - static_cast<std::ptrdiff_t>(used), ids.end());
     const at::Tensor tokens =
