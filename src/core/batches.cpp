@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "core/error.h"
@@ -18,13 +19,26 @@ constexpr uint32_t kRounds = 8;
 
 std::vector<double> weights_of(const std::vector<BatchSource::Source>& sources) {
   std::vector<double> weights;
+  int64_t all = 0;
   for (const auto& source : sources) {
-    if (!(source.weight > 0 && std::isfinite(source.weight))) {
-      fail("[data] {}: weight is {}, expected a positive number", source.name, source.weight);
+    const int64_t n_tokens = source.tokens->size();
+    const double weight = source.weight.value_or(static_cast<double>(n_tokens));
+    if (source.weight && !(weight > 0 && std::isfinite(weight))) {
+      fail("[data] {}: weight is {}, expected a positive number", source.name, weight);
     }
-    weights.push_back(source.weight);
+    // One without tokens is refused, here or for its length.
+    weights.push_back(std::max(weight, std::numeric_limits<double>::min()));
+    all += n_tokens;
   }
   if (weights.empty()) fail("[data] no data set given; set data.path");
+  const std::vector<int64_t> counts = Mixture::rounded(weights);
+  for (size_t s = 0; s < counts.size(); ++s) {
+    if (counts[s] > 0 || sources[s].weight) continue;  // a given weight is Mixture's to refuse
+    fail(
+        "[data] {}: {} of the {} tokens of all folders, less than half of 1/{}, so that by tokens "
+        "it would never be read; give each folder its share with data.weights, or leave it out",
+        sources[s].name, sources[s].tokens->size(), all, Mixture::kPeriod);
+  }
   return weights;
 }
 
@@ -59,25 +73,30 @@ uint64_t SampleOrder::at(uint64_t epoch, uint64_t index) const {
   return x;
 }
 
-Mixture::Mixture(std::span<const double> weights, uint64_t seed) {
-  LATHE_CHECK(!weights.empty());
+std::vector<int64_t> Mixture::rounded(std::span<const double> weights) {
   // Divided by the largest first: the sum of finite weights need not be finite.
   const double largest = *std::max_element(weights.begin(), weights.end());
   double sum = 0;
   for (const double w : weights) sum += w / largest;
+  std::vector<int64_t> counts;
   std::vector<double> rest;
   int64_t given = 0;
   for (const double w : weights) {
     const double exact = w / largest / sum * static_cast<double>(kPeriod);
-    counts_.push_back(static_cast<int64_t>(exact));
-    given += counts_.back();
+    counts.push_back(static_cast<int64_t>(exact));
+    given += counts.back();
     rest.push_back(exact - std::floor(exact));
   }
   std::vector<size_t> by_rest(weights.size());
   std::iota(by_rest.begin(), by_rest.end(), size_t{0});
   std::stable_sort(by_rest.begin(), by_rest.end(),
                    [&](size_t a, size_t b) { return rest[a] > rest[b]; });
-  for (size_t i = 0; given < kPeriod; ++i, ++given) ++counts_[by_rest[i % by_rest.size()]];
+  for (size_t i = 0; given < kPeriod; ++i, ++given) ++counts[by_rest[i % by_rest.size()]];
+  return counts;
+}
+
+Mixture::Mixture(std::span<const double> weights, uint64_t seed) : counts_(rounded(weights)) {
+  LATHE_CHECK(!weights.empty());
   for (size_t s = 0; s < counts_.size(); ++s) {
     if (counts_[s] == 0) {
       fail(

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ class Mixture {
   };
   Turn at(uint64_t g) const;
   int64_t count(size_t source) const { return counts_[source]; }
+  // The counts that weights, all positive and finite, are rounded to; 0 where a share rounds to
+  // nothing.
+  static std::vector<int64_t> rounded(std::span<const double> weights);
 
  private:
   struct Slot {
@@ -61,8 +65,8 @@ class BatchSource {
  public:
   struct Source {
     std::shared_ptr<const TokenStream> tokens;
-    double weight = 1;
-    std::string name;  // for messages
+    std::optional<double> weight;  // relative; nothing: by its tokens, as are all others then
+    std::string name;              // for messages
   };
 
   // Throws Error when there is no source, one has fewer than context_length + 1 tokens, or the

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/utf8.h"
+
 namespace lathe {
 
 std::string vformat(std::string_view pattern, std::initializer_list<FormatArg> args) {
@@ -73,15 +75,18 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 
 std::string one_line(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
+  while (!text.empty()) {
+    const CodePoint c = read_code_point(text);
+    if (c.length == 0) {
+      out += "\uFFFD";
+    } else if (c.value == '\n') {
       out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
+    } else if (c.value < 0x20 || (c.value >= 0x7f && c.value < 0xa0)) {
+      out += fmt::format("\\x{:02x}", c.value);
     } else {
-      out += c;
+      out += text.substr(0, c.length);
     }
+    text.remove_prefix(c.length > 0 ? c.length : broken_utf8_length(text));
   }
   return out;
 }

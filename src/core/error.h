@@ -41,8 +41,9 @@ auto blaming(const std::string& where, Action&& action) {
 // The name among `candidates` nearest to `name` by edit distance, or "" when none is near.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
-// `text` on one line: line ends and other control characters, which a file may have smuggled into a
-// message, become \n or \x1b.
+// `text` as one line that a terminal shows and does not obey: line ends and other control
+// characters that a file or model has smuggled in become \n or \x1b, and bytes that are no UTF-8
+// U+FFFD.
 std::string one_line(std::string_view text);
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);

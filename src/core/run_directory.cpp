@@ -87,6 +87,30 @@ std::string model_directory(const std::string& path, const SayDamaged& say) {
   return run.checkpoint(*step);
 }
 
+namespace {
+
+// Steps of the folder's checkpoints, ascending.
+std::vector<i64> steps_in(const std::string& checkpoints, std::error_code& error) {
+  std::vector<i64> list;
+  for (fs::directory_iterator it(checkpoints, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with("step-")) continue;
+    i64 step = 0;
+    const auto [stop, status] = std::from_chars(name.data() + 5, name.data() + name.size(), step);
+    if (status == std::errc() && stop == name.data() + name.size()) list.push_back(step);
+  }
+  std::sort(list.begin(), list.end());
+  return list;
+}
+
+}  // namespace
+
+bool holds_run(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path + "/latest", ignored) || !steps_in(path + "/checkpoints", ignored).empty();
+}
+
 RunDirectory::RunDirectory(std::string path) : path_(std::move(path)) {
   make_folder(file("checkpoints"));
 }
@@ -96,18 +120,19 @@ std::string RunDirectory::checkpoint(i64 step) const {
 }
 
 std::vector<i64> RunDirectory::steps() const {
-  std::vector<i64> list;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(file("checkpoints"), error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("step-")) continue;
-    i64 step = 0;
-    const auto [end, status] = std::from_chars(name.data() + 5, name.data() + name.size(), step);
-    if (status == std::errc() && end == name.data() + name.size()) list.push_back(step);
-  }
+  const std::vector<i64> list = steps_in(file("checkpoints"), error);
   if (error) fail("[run] cannot list {}: {}", file("checkpoints"), error.message());
-  std::sort(list.begin(), list.end());
   return list;
+}
+
+void RunDirectory::remove_unfinished() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(file("checkpoints"), ignored)) {
+    if (entry.path().filename().string().starts_with(kUnfinished)) {
+      fs::remove_all(entry.path(), ignored);
+    }
+  }
 }
 
 void RunDirectory::publish(i64 step, const std::function<void(const std::string& folder)>& fill) {

@@ -28,6 +28,9 @@ using SayDamaged = std::function<void(const std::string&)>;
 // checkpoint. Error where it is neither.
 std::string model_directory(const std::string& path, const SayDamaged& say = nullptr);
 
+// Whether there is a checkpoint in the folder, whole or not, or a word of one (`latest`).
+bool holds_run(const std::string& path);
+
 class RunDirectory {
  public:
   // Creates the folder where it is missing.
@@ -49,6 +52,10 @@ class RunDirectory {
 
   // The newest step whose checkpoint is whole.
   std::optional<i64> newest_whole(const SayDamaged& say);
+
+  // Removes what a process that was killed while it published has left. For whoever holds the
+  // folder's lock.
+  void remove_unfinished() const;
 
   // Removes the checkpoints that are older than the newest `keep` whole ones, but not `best` (-1:
   // none). Damaged ones do not count as kept; they go when they are old enough. A checkpoint that

@@ -62,7 +62,7 @@ void OptimizerSpec::visit_fields(FieldVisitor& v) {
   v.field("kind", kind, "");
   v.field("lr", lr, "peak learning rate");
   v.field("betas", betas, "");
-  v.field("eps", eps, "");
+  v.field("eps", eps, "of Adam's denominator, above 0");
   v.field("weight_decay", weight_decay, "");
   v.field("decay", decay, "what decays: embeddings and linears, or every parameter");
   v.field("clip", clip, "largest norm of the whole gradient; 0: none");
@@ -259,7 +259,8 @@ void RunSpec::validate() {
   at_least("log_every", log_every, 1);
   at_least("guard.max_skips", guard.max_skips, 0);
   between("optimizer.lr", optimizer.lr, 0, 100);
-  between("optimizer.eps", optimizer.eps, 0, 1);
+  // In f32 a smaller one is lost, and a weight whose gradient was always 0 becomes 0 / 0.
+  between("optimizer.eps", optimizer.eps, 1e-30, 1);
   between("optimizer.weight_decay", optimizer.weight_decay, 0, 100);
   between("optimizer.clip", optimizer.clip, 0, 1e9);
   between("optimizer.spectron_lr", optimizer.spectron_lr, 0, 1);

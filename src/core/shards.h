@@ -49,6 +49,10 @@ class Shard {
   int64_t token(int64_t i) const;
   // Tokens offset … offset + out.size() - 1, all inside the shard.
   void copy(int64_t offset, std::span<int64_t> out) const;
+  // All tokens as they lie in the file.
+  std::span<const std::byte> token_bytes() const {
+    return file_.bytes().subspan(kShardHeaderBytes);
+  }
   // The largest id, or -1 for an empty shard. Reads everything.
   int64_t max_token() const;
   const std::string& path() const { return file_.path(); }

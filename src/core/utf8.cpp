@@ -1,5 +1,6 @@
 #include "core/utf8.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lathe {
@@ -38,6 +39,18 @@ size_t valid_utf8_prefix(std::string_view text) {
     i += length;
   }
   return i;
+}
+
+size_t broken_utf8_length(std::string_view text) {
+  const auto first = static_cast<uint8_t>(text[0]);
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  // What was cut short is whole with any further bytes: only the second is bound to the first.
+  for (size_t kept = std::min(length - 1, text.size()); kept > 1; --kept) {
+    std::string whole(text.substr(0, kept));
+    whole.resize(length, '\x80');
+    if (read_code_point(whole).length == length) return kept;
+  }
+  return 1;
 }
 
 void append_code_point(uint32_t value, std::string& out) {

@@ -20,6 +20,11 @@ CodePoint read_code_point(std::string_view text);
 // Bytes at the start of `text` that are well-formed UTF-8.
 size_t valid_utf8_prefix(std::string_view text);
 
+// Bytes at the start of `text`, none of which begins a well-formed code point, that are read as one
+// U+FFFD: the longest beginning of a code point that was cut short, else one byte (the Unicode
+// standard's and Python's rule). `text` is not empty.
+size_t broken_utf8_length(std::string_view text);
+
 void append_code_point(uint32_t value, std::string& out);
 
 }  // namespace lathe

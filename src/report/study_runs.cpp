@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/atomic_file.h"
 #include "core/config_tree.h"
 #include "core/run_directory.h"
 #include "report/run_keys.h"
@@ -134,9 +135,16 @@ RunState state_of(const StudyRun& run) {
   if (own.precision == Precision::kAuto) own.precision = stored.precision;  // resolved there
   check_same(write_fields(stored), write_fields(own), "", folder);
   // A checkpoint appears by its renaming when it is whole, and the newest are never removed.
-  const std::vector<i64> steps = RunDirectory(folder).steps();
-  return !steps.empty() && steps.back() >= run.phases.total ? RunState::kFinished
-                                                            : RunState::kStarted;
+  const RunDirectory directory(folder);
+  const std::vector<i64> steps = directory.steps();
+  if (steps.empty() || steps.back() < run.phases.total) return RunState::kStarted;
+  // Stopped after the last step, before its validation.
+  const std::string state = directory.checkpoint(steps.back()) + "/trainer.json";
+  if (!fs::exists(state, ignored)) return RunState::kFinished;
+  const Json json = Json::parse(read_text_file(state), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && json.value("finished", Json(true)) == Json(false)
+             ? RunState::kStarted
+             : RunState::kFinished;
 }
 
 std::vector<std::string> keys_of_best(const Study& study) {

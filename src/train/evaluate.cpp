@@ -28,7 +28,7 @@ void check_ids(const std::vector<i64>& ids, i64 vocab_size) {
 
 Validation validate_model(const Model& model, const Plan& plan,
                           const std::vector<ValidationSplit>& splits, i64 micro_batch,
-                          at::Device device) {
+                          at::Device device, bool (*stop)()) {
   Validation result;
   double nats = 0;
   i64 n_bytes = 0;
@@ -37,6 +37,7 @@ Validation validate_model(const Model& model, const Plan& plan,
     const ReadTokens read = split.read();
     const std::vector<Window>& windows = split.part.windows;
     for (size_t at = 0; at < windows.size();) {
+      if (stop && stop()) return result;
       const Window& first = windows[at];
       ids.clear();
       i64 rows = 0;
@@ -69,7 +70,8 @@ Validation validate_model(const Model& model, const Plan& plan,
 }
 
 std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& tokenizer,
-                        const std::string& prompt, i64 n, uint64_t seed, at::Device device) {
+                        const std::string& prompt, i64 n, uint64_t seed, at::Device device,
+                        bool (*stop)()) {
   constexpr double kTemperature = 0.8;
   std::vector<int32_t> ids;
   if (const auto end = tokenizer.end_of_text()) ids.push_back(*end);
@@ -78,7 +80,7 @@ std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& t
   if (ids.empty()) return "";
   const Random random(seed, RandomUse::kSampling);
   const i64 T = plan.spec.context_length;
-  for (i64 i = 0; i < n; ++i) {
+  for (i64 i = 0; i < n && !(stop && stop()); ++i) {
     const size_t used = std::min(ids.size(), static_cast<size_t>(T));
     std::vector<i64> context(ids.end() - static_cast<std::ptrdiff_t>(used), ids.end());
     const at::Tensor tokens =

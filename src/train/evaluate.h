@@ -27,14 +27,15 @@ struct ValidationSplit {
 };
 
 // Mean loss over the windows of all splits: what `lathe eval` gives for the same windows, but for
-// the rounding. Deterministic.
+// the rounding. Deterministic. Ends early, with nothing that means anything, once stop() holds.
 Validation validate_model(const Model& model, const Plan& plan,
                           const std::vector<ValidationSplit>& splits, i64 micro_batch,
-                          at::Device device);
+                          at::Device device, bool (*stop)() = nullptr);
 
 // `prompt` continued by n tokens at temperature 0.8 (the whole context again for each: short texts
-// only). Pure in its arguments.
+// only, and fewer than n once stop() holds). Pure in its arguments.
 std::string sample_text(const Model& model, const Plan& plan, const Tokenizer& tokenizer,
-                        const std::string& prompt, i64 n, uint64_t seed, at::Device device);
+                        const std::string& prompt, i64 n, uint64_t seed, at::Device device,
+                        bool (*stop)() = nullptr);
 
 }  // namespace lathe::train

@@ -63,25 +63,19 @@ void Guidance::reproject(Parameters& model, const std::function<void(const Param
   model.refresh_compute();
 }
 
-Mix Guidance::mix(i64 index) const { return mix(index, first_sample_); }
-
-Mix Guidance::mix(i64 index, i64 first_sample) const {
-  const double a = alpha();
-  const Mix mixture{a, 1 - a};
-  if (first_sample < 0 || spec_.stochastic == GuideDraw::kAlways) return mixture;
-  // A stream a linear; the first sample is different for every pass of a run, but for the batches
-  // that come again after the guided phase.
+Mix Guidance::drawn(i64 index) const {
+  if (spec_.stochastic == GuideDraw::kAlways) return mixture();
+  // A stream a linear, a number of it a step.
   const Random random(seed_, RandomUse::kGuideDraw, static_cast<uint32_t>(index));
-  const bool drawn = random.uniform(static_cast<uint64_t>(first_sample)) < a;
-  if (!drawn) return {0, 1};
-  return spec_.stochastic == GuideDraw::kPaper ? mixture : Mix{1, 0};
+  if (random.uniform(static_cast<uint64_t>(step_)) >= alpha()) return {0, 1};
+  return spec_.stochastic == GuideDraw::kPaper ? mixture() : Mix{1, 0};
 }
 
-double Guidance::extra_flops_per_token(i64 first_sample) const {
+double Guidance::extra_flops_per_token() const {
   double flops = 0;
   for (size_t i = 0; i < parameters.list().size(); ++i) {
     const TensorInfo& guide = parameters.list()[i].info;
-    const Mix m = mix(static_cast<i64>(i), first_sample);
+    const Mix m = drawn(static_cast<i64>(i));
     if (m.dense != 0) flops += 2 * static_cast<double>(guide.numel());
     if (m.structured == 0) flops -= 2 * static_cast<double>(linear_macs(*guide.linear));
   }

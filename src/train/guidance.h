@@ -38,29 +38,31 @@ class Guidance {
   double alpha() const { return guide_alpha(spec_, step_, guided_); }
   i64 guided_steps() const { return guided_; }
 
-  // Between these two, passes are training passes over the samples from `first_sample` on, with
-  // stochastic draws; elsewhere every pass is the mixture itself.
-  void begin_training_pass(i64 first_sample) { first_sample_ = first_sample; }
-  void end_training_pass() { first_sample_ = -1; }
-  // For linear number `index` of guide_list(plan). A draw is a pure function of (seed, step, first
-  // sample, index): the same after a resume, in a recomputation, and in any process.
-  Mix mix(i64 index) const;
+  // Between these two, passes are training passes, with stochastic draws; elsewhere every pass is
+  // the mixture itself.
+  void begin_training_pass() { training_ = true; }
+  void end_training_pass() { training_ = false; }
+  // For linear number `index` of guide_list(plan). A draw is a pure function of (seed, step,
+  // index), one for the whole batch of an update: the same in each of its micro-batches, whatever
+  // their size, after a resume, in a recomputation, and in any process.
+  Mix mix(i64 index) const { return training_ ? drawn(index) : mixture(); }
 
-  // Forward FLOPs per token of the training pass over the samples from `first_sample` on, beyond
-  // those of the model without guidance.
-  double extra_flops_per_token(i64 first_sample) const;
+  // Forward FLOPs per token of this step's training passes, beyond those of the model without
+  // guidance.
+  double extra_flops_per_token() const;
 
   // The number of `part`'s guide, or -1 where it has none.
   i64 index_of(const std::string& part) const;
   Parameters parameters;  // the matrices W, by the names of guide_list
 
  private:
-  Mix mix(i64 index, i64 first_sample) const;
+  Mix mixture() const { return {alpha(), 1 - alpha()}; }
+  Mix drawn(i64 index) const;
   SelfGuidedSpec spec_;
   i64 guided_;
   uint64_t seed_;
   i64 step_ = 0;
-  i64 first_sample_ = -1;
+  bool training_ = false;
 };
 
 }  // namespace lathe::train

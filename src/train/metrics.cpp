@@ -1,14 +1,12 @@
 #include "train/metrics.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/atomic_file.h"
+#include "core/error.h"
 #include "core/fields.h"
 
 namespace lathe::train {
@@ -42,6 +40,12 @@ std::string duration(double seconds) {
 
 std::string rate(double per_s) {
   return per_s >= 10000 ? format("{:.1f}k", per_s / 1000) : format("{:.0f}", per_s);
+}
+
+std::string all_numbers(const StepMetrics& m, double seconds_left) {
+  return format("loss {:.4f}  lr {:.2e}  norm {:.2f}  {} tokens/s  {:.0f}% of peak  {} left",
+                m.loss, m.lr, m.grad_norm, rate(m.tokens_per_s), 100 * m.peak_share,
+                duration(seconds_left));
 }
 
 }  // namespace
@@ -86,8 +90,25 @@ void MetricsFile::validation(i64 step, double loss, double bits_per_byte) {
   line(object.dump());
 }
 
-Progress::Progress(i64 log_every, std::FILE* out)
-    : log_every_(log_every), out_(out), live_(::isatty(::fileno(out)) != 0) {}
+std::string progress_text(const StepMetrics& m, double seconds_left, int columns) {
+  const std::string at = format("{}/{}", m.step, m.steps), loss = format("loss {:.4f}", m.loss),
+                    speed = format("{} tokens/s", rate(m.tokens_per_s)),
+                    left = duration(seconds_left) + " left";
+  const std::string all = all_numbers(m, seconds_left);
+  constexpr i64 kBar = 24;
+  std::string bar(static_cast<size_t>(kBar * m.step / m.steps), '=');
+  bar.resize(kBar, ' ');
+  for (const std::string& text :
+       {format("{} [{}] {}", at, bar, all), format("{}  {}", at, all),
+        format("{}  {}  norm {:.2f}  {}  {}", at, loss, m.grad_norm, speed, left),
+        format("{}  {}  {}  {}", at, loss, speed, left), format("{}  {}  {}", at, loss, left),
+        format("{}  {}", at, loss)}) {
+    if (count_columns(text) <= columns) return text;
+  }
+  return fit_columns(at, columns);
+}
+
+Progress::Progress(i64 log_every, std::FILE* out) : log_every_(log_every), out_(out), line_(out) {}
 
 void Progress::step(const StepMetrics& m) {
   const double weight = started_ ? 0.1 : 1.0;
@@ -95,34 +116,23 @@ void Progress::step(const StepMetrics& m) {
   if (std::isfinite(m.loss)) smoothed_loss_ += weight * (m.loss - smoothed_loss_);
   smoothed_ms_ += weight * (m.ms - smoothed_ms_);
   const double left = smoothed_ms_ / 1000 * static_cast<double>(m.steps - m.step);
-  const std::string numbers =
-      format("loss {:.4f}  lr {:.2e}  norm {:.2f}  {} tokens/s  {:.0f}% of peak  {} left",
-             live_ ? smoothed_loss_ : m.loss, m.lr, m.grad_norm, rate(m.tokens_per_s),
-             100 * m.peak_share, duration(left));
-  if (live_) {
-    constexpr i64 kWidth = 24;
-    const i64 full = kWidth * m.step / m.steps;
-    std::string bar(static_cast<size_t>(full), '=');
-    bar.resize(kWidth, ' ');
-    std::fprintf(out_, "\r\033[K%lld/%lld [%s] %s", static_cast<long long>(m.step),
-                 static_cast<long long>(m.steps), bar.c_str(), numbers.c_str());
-    open_line_ = true;
+  if (line_.is_terminal()) {
+    // As often as an eye follows.
+    const Clock::time_point now = Clock::now();
+    if (shown_ && now - *shown_ < std::chrono::milliseconds(100) && m.step < m.steps) return;
+    shown_ = now;
+    StepMetrics smooth = m;
+    smooth.loss = smoothed_loss_;
+    line_.show(progress_text(smooth, left, line_.columns()));
   } else if (m.step == 1 || m.step % log_every_ == 0 || m.step == m.steps) {
-    std::fprintf(out_, "step %lld/%lld  %s\n", static_cast<long long>(m.step),
-                 static_cast<long long>(m.steps), numbers.c_str());
+    say(format("step {}/{}  {}", m.step, m.steps, all_numbers(m, left)));
   }
-  std::fflush(out_);
 }
 
 void Progress::say(const std::string& text) {
-  finish();
-  std::fprintf(out_, "%s\n", text.c_str());
+  line_.clear();
+  std::fputs((one_line(text) + "\n").c_str(), out_);
   std::fflush(out_);
-}
-
-void Progress::finish() {
-  if (open_line_) std::fputc('\n', out_);
-  open_line_ = false;
 }
 
 }  // namespace lathe::train

@@ -283,9 +283,8 @@ at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) cons
   return cross_entropy_sum(forward(tokens), *head_, targets.reshape({-1}));
 }
 
-at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale,
-                                i64 first_sample) {
-  if (guidance_) guidance_->begin_training_pass(first_sample);
+at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
+  if (guidance_) guidance_->begin_training_pass();
   const at::Tensor h = forward(tokens);
   at::Tensor loss, dh;
   {

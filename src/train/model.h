@@ -26,10 +26,9 @@ class Model {
   // Summed loss (nats, f32 scalar on the device) of predicting targets (B, T), without gradients.
   at::Tensor loss(const at::Tensor& tokens, const at::Tensor& targets) const;
 
-  // The same, and adds the gradient of scale · loss to every Parameter::grad. The tokens are those
-  // of the samples from `first_sample` on, which decides the draws of stochastic guidance.
-  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale,
-                           i64 first_sample = 0);
+  // The same, and adds the gradient of scale · loss to every Parameter::grad; a training pass for
+  // the draws of stochastic guidance.
+  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale);
 
  private:
   struct Block {

@@ -2,8 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <csignal>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/account.h"
@@ -20,36 +18,13 @@
 #include "train/model.h"
 #include "train/resume.h"
 #include "train/schedule.h"
+#include "train/stop_signals.h"
 
 namespace lathe::train {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-volatile std::sig_atomic_t g_stop_signal = 0;
-
-// Catches SIGTERM and SIGINT while it lives; a second one of either ends the process at once.
-class StopSignals {
- public:
-  StopSignals() {
-    g_stop_signal = 0;
-    struct sigaction action = {};
-    action.sa_handler = [](int signal) { g_stop_signal = signal; };
-    action.sa_flags = SA_RESETHAND;
-    sigaction(SIGTERM, &action, &old_term_);
-    sigaction(SIGINT, &action, &old_int_);
-  }
-  ~StopSignals() {
-    sigaction(SIGTERM, &old_term_, nullptr);
-    sigaction(SIGINT, &old_int_, nullptr);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-
- private:
-  struct sigaction old_term_, old_int_;
-};
 
 class Trainer {
  public:
@@ -75,19 +50,21 @@ class Trainer {
     const StopSignals signals;
     peak_flops_ = measured_peak_flops(device_, parameters_.compute_dtype);
     say_start();
-    while (state_.step < phases_.total) {
-      train_step();
+    catch_up();
+    while (state_.step < phases_.total && train_step()) {
       if (guide_ && state_.step == phases_.guided) end_guidance();
-      const bool last = state_.step == phases_.total;
-      if (last || due(run_.eval_every)) evaluate();
-      if (run_.sample_tokens > 0 && due(run_.sample_every)) sample();
-      if (last || g_stop_signal || due(run_.checkpoint_every)) save();
-      if (g_stop_signal && !last) {
-        progress_.say(format("stopped by {} after step {}; go on with --resume",
-                             g_stop_signal == SIGTERM ? "SIGTERM" : "SIGINT", state_.step));
-        return RunEnd::kStopped;
-      }
+      if (state_.step == phases_.total) break;
+      if (due(run_.eval_every)) evaluate();
+      if (due(run_.sample_every)) sample();
+      if (due(run_.checkpoint_every)) save();
     }
+    if (state_.step == phases_.total && !state_.finished) {
+      evaluate();
+      if (due(run_.sample_every)) sample();
+      state_.finished = !StopSignals::caught();
+      if (state_.finished) write_checkpoint();
+    }
+    if (!state_.finished) return stopped();
     progress_.say(format("done: {} in {:.0f} s of training; model in {}", run_.out, state_.seconds,
                          directory_.checkpoint(state_.step)));
     return RunEnd::kFinished;
@@ -95,9 +72,7 @@ class Trainer {
 
  private:
   static void check_fresh(const RunSpec& run, bool resume) {
-    if (resume) return;
-    std::error_code ignored;
-    if (std::filesystem::exists(run.out + "/latest", ignored)) {
+    if (!resume && holds_run(run.out)) {
       fail("[run] {} already holds a run; add --resume to go on with it, or choose another out",
            run.out);
     }
@@ -124,14 +99,21 @@ class Trainer {
     if (from) {
       const std::string folder = directory_.checkpoint(*from);
       const RunSpec stored = load_run_spec(folder + "/run.toml", {});
-      for (const std::string& change : changes_on_resume(stored, run_, folder)) {
-        progress_.say(change);
-      }
+      const std::vector<std::string> changes = changes_on_resume(stored, run_, folder);
       state_ = load_trainer_state(folder);
       if (state_.data != data_.fingerprint) {
         fail("[run] {} was trained on other data ({}) than data.path holds now ({})", folder,
              state_.data, data_.fingerprint);
       }
+      if (state_.step > phases_.total) {
+        fail(
+            "[run] {} has {} steps behind it, and the run file asks for {}; give at least as many, "
+            "or start another run",
+            folder, state_.step, phases_.total);
+      }
+      for (const std::string& change : changes) progress_.say(change);
+      saved_step_ = state_.step;
+      state_.finished &= state_.step == phases_.total;
       if (state_.step < phases_.guided) begin_guidance();
       const std::optional<TrainedSet> guide = guide_set();
       load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
@@ -149,6 +131,7 @@ class Trainer {
       state_.data = data_.fingerprint;
     }
     model_.emplace(plan_, parameters_, run_.recompute, guide_ ? &guide_->guidance : nullptr);
+    directory_.remove_unfinished();
     write_file_atomically(directory_.file("run.toml"), print_toml(run_));
     metrics_.emplace(directory_.file("metrics.jsonl"), state_.step);
   }
@@ -192,29 +175,32 @@ class Trainer {
   }
 
   // Summed loss of the update's batch; gradients of its mean are in parameters_ and the guide's.
-  // Adds what it costs to `flops`.
+  // `flops`: what it costs. Undefined where a signal came before it was done.
   at::Tensor accumulate_gradients(double& flops) {
     const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
     const double scale = 1.0 / static_cast<double>(run_.batch_tokens());
     const i64 first = phases_.batch_of(state_.step) * run_.data.global_batch;
-    const double own_flops = forward_flops_per_token(plan_, T);
+    const double extra = guide_ ? guide_->guidance.extra_flops_per_token() : 0;
+    flops =
+        3 * (forward_flops_per_token(plan_, T) + extra) * static_cast<double>(run_.batch_tokens());
     at::Tensor loss;
     std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
     for (i64 done = 0; done < run_.data.global_batch; done += micro) {
+      if (StopSignals::caught()) return {};
       data_.train->read_batch(static_cast<uint64_t>(first + done), micro, ids);
-      const double extra = guide_ ? guide_->guidance.extra_flops_per_token(first + done) : 0;
-      flops += 3 * (own_flops + extra) * static_cast<double>(micro * T);
       const at::Tensor all =
           at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong))
               .to(device_);
-      const at::Tensor sum = model_->loss_and_grad(
-          all.narrow(1, 0, T).contiguous(), all.narrow(1, 1, T).contiguous(), scale, first + done);
+      const at::Tensor sum = model_->loss_and_grad(all.narrow(1, 0, T).contiguous(),
+                                                   all.narrow(1, 1, T).contiguous(), scale);
       loss = loss.defined() ? loss + sum : sum;
     }
     return loss;
   }
 
-  void train_step() {
+  // One update; false where a signal came before all of its gradients were there: it is dropped
+  // then, and nothing has changed.
+  bool train_step() {
     const auto start = Clock::now();
     StepMetrics m;
     std::vector<Parameters*> sets = {&parameters_};
@@ -227,6 +213,7 @@ class Trainer {
     const double lr = learning_rate(run_.schedule, run_.optimizer.lr, state_.step, phases_.total);
     double flops = 0;
     const at::Tensor loss = accumulate_gradients(flops);
+    if (!loss.defined()) return false;
     // Not finite if either is: the optimizers then leave the weights alone.
     const at::Tensor norm = gradient_norm(sets) + (loss - loss);
     optimizer_.step(lr, norm);
@@ -263,12 +250,15 @@ class Trainer {
             state_.skipped_in_row, run_.guard.max_skips);
       }
     }
+    return true;
   }
 
+  // The validation of this step, unless it has been, or a signal comes before its end.
   void evaluate() {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
-    const Validation v =
-        validate_model(*model_, plan_, data_.validation, run_.data.micro_batch, device_);
+    const Validation v = validate_model(*model_, plan_, data_.validation, run_.data.micro_batch,
+                                        device_, StopSignals::caught);
+    if (StopSignals::caught()) return;
     state_.last_eval_step = state_.step;
     state_.last_val_loss = v.loss;
     metrics_->validation(state_.step, v.loss, v.bits_per_byte);
@@ -277,27 +267,69 @@ class Trainer {
   }
 
   void sample() {
+    if (run_.sample_tokens == 0 || StopSignals::caught()) return;
     const std::string text =
         sample_text(*model_, plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
-                    static_cast<uint64_t>(run_.seed), device_);
-    progress_.say(format("step {}: sample: {}", state_.step, text));
+                    static_cast<uint64_t>(run_.seed), device_, StopSignals::caught);
+    if (!StopSignals::caught()) progress_.say(format("step {}: sample: {}", state_.step, text));
   }
 
   void save() {
     evaluate();  // so that the best checkpoint is known
+    if (!StopSignals::caught()) write_checkpoint();
+  }
+
+  // What a run that was stopped at this step has left out of it.
+  void catch_up() {
+    const bool validated = due(run_.eval_every) || due(run_.checkpoint_every);
+    if (state_.step == 0 || state_.step == phases_.total || !validated) return;
+    evaluate();
+    note_if_best();
+  }
+
+  RunEnd stopped() {
+    if (state_.step == 0) {
+      progress_.say(format("stopped by {} before the first step was done; nothing is saved",
+                           StopSignals::name()));
+      return RunEnd::kStopped;
+    }
+    if (saved_step_ != state_.step) write_checkpoint();
+    progress_.say(format("stopped by {} after step {}; go on with --resume", StopSignals::name(),
+                         state_.step));
+    return RunEnd::kStopped;
+  }
+
+  void note_if_best() {
     const bool better = state_.last_eval_step == state_.step &&
                         std::isfinite(state_.last_val_loss) &&
                         (state_.best_step < 0 || state_.last_val_loss < state_.best_loss);
-    if (better) {
-      state_.best_loss = state_.last_val_loss;
-      state_.best_step = state_.step;
+    if (!better) return;
+    state_.best_loss = state_.last_val_loss;
+    state_.best_step = state_.step;
+  }
+
+  void check_finite() {
+    std::vector<const Parameters*> sets = {&parameters_};
+    if (guide_) sets.push_back(&guide_->guidance.parameters);
+    for (const Parameters* set : sets) {
+      if (at::isfinite(set->flat_value).all().item<bool>()) continue;
+      fail(
+          "[guard] after step {} some weights are not finite; no checkpoint of it is written, and "
+          "the last one is untouched: try a lower optimizer.lr or a larger optimizer.eps",
+          state_.step);
     }
+  }
+
+  void write_checkpoint() {
+    check_finite();
+    note_if_best();
     directory_.publish(state_.step, [&](const std::string& folder) {
       save_model(folder, run_.model, parameters_, *data_.tokenizer);
       const std::optional<TrainedSet> guide = guide_set();
       save_trainer(folder, state_, model_set(), guide ? &*guide : nullptr);
       write_file_atomically(folder + "/run.toml", print_toml(run_));
     });
+    saved_step_ = state_.step;
     directory_.prune(run_.keep_checkpoints, state_.best_step);
   }
 
@@ -324,6 +356,7 @@ class Trainer {
   std::optional<Model> model_;
   Progress progress_;
   TrainerState state_;
+  i64 saved_step_ = -1;  // of the newest checkpoint
   std::optional<MetricsFile> metrics_;
   double peak_flops_ = 1;
 };

@@ -17,6 +17,7 @@ void TrainerState::visit_fields(FieldVisitor& v) {
   v.field("best_step", best_step, "");
   v.field("last_val_loss", last_val_loss, "");
   v.field("last_eval_step", last_eval_step, "");
+  v.field("finished", finished, "");
   v.field("data", data, "");
 }
 

@@ -19,7 +19,8 @@ struct TrainerState {
   i64 best_step = -1;
   double last_val_loss = 0;
   i64 last_eval_step = -1;
-  std::string data;  // fingerprint of the prepared folders
+  bool finished = false;  // all steps, and what comes after the last of them
+  std::string data;       // fingerprint of the prepared folders
   void visit_fields(FieldVisitor& v);
 };
 

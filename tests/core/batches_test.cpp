@@ -266,6 +266,29 @@ TEST_CASE("batches: no source, and weights that are not positive, are Errors nam
   }
 }
 
+TEST_CASE("batches: without weights the shares are those of the tokens") {
+  const test::TempDir folder;
+  const auto a = make_stream(folder, "a", 0, 3000, 3000), b = make_stream(folder, "b", 0, 1000, 99);
+  const BatchSource source({{a, {}, "a"}, {b, {}, "b"}}, kT, 1 << 20, 1);
+  CHECK(source.share(0) == 0.75);
+  CHECK(source.share(1) == 0.25);
+}
+
+TEST_CASE("batches: a folder too small for a turn by its tokens is refused by name and tokens") {
+  const test::TempDir folder;
+  const auto large = make_stream(folder, "large", 0, 99'963, 1 << 20),
+             tiny = make_stream(folder, "tiny", 0, 37, 100);
+  const std::string error = test::error_text([&] {
+    BatchSource({{large, {}, "a"}, {tiny, {}, "data/tiny"}}, kT, 1 << 20, 1);
+  });
+  CHECK(test::contains(error, "data/tiny: 37 of the 100000 tokens"));
+  CHECK(test::contains(error, "data.weights"));
+  CHECK(!test::contains(error, "weight 37"));
+  // With weights of the user's, it has the share they say.
+  const BatchSource weighed({{large, 3, "a"}, {tiny, 1, "data/tiny"}}, kT, 1 << 20, 1);
+  CHECK(weighed.share(1) == 0.25);
+}
+
 TEST_CASE("batches: an id outside the vocabulary is an Error with shard, offset and vocabulary") {
   const test::TempDir folder;
   const auto stream = make_stream(folder, "a", 0, 4 * kT + 1, 10);  // ids 0 … 32

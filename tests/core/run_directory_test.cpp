@@ -77,6 +77,22 @@ TEST_CASE("checkpoints: what is published is whole, and any damage is found and 
   CHECK(run.damage(6));  // not there
 }
 
+TEST_CASE("checkpoints: a folder holds a run once it has a checkpoint, with or without 'latest'") {
+  const TempDir dir;
+  CHECK(!holds_run(dir.file("none")));
+  RunDirectory run(dir.file("run"));
+  CHECK(!holds_run(dir.file("run")));
+  fs::create_directories(run.file("checkpoints/.unfinished-7"));
+  CHECK(!holds_run(dir.file("run")));
+  publish(run, 5);
+  CHECK(holds_run(dir.file("run")));
+  fs::remove(run.file("latest"));
+  CHECK(holds_run(dir.file("run")));
+  run.remove_unfinished();
+  CHECK(!fs::exists(run.file("checkpoints/.unfinished-7")));
+  CHECK(run.steps() == Steps{5});
+}
+
 TEST_CASE("checkpoints: a failure while one is written leaves the earlier ones and nothing else") {
   const TempDir dir;
   RunDirectory run(dir.file("run"));

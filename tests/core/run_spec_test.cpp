@@ -107,6 +107,15 @@ TEST_CASE("run files: data that is no prepared folder, or has more token ids, is
   CHECK(contains(error_text([&] { check_data(run); }), "2 numbers for 1 folders"));
 }
 
+TEST_CASE("run files: an eps that is nothing in f32 is an Error") {
+  for (const char* eps : {"0", "0.0", "1e-46", "-1e-8", "2"}) {
+    CAPTURE(eps);
+    CHECK(contains(error_text([&] { load_run_spec("", {std::string("optimizer.eps=") + eps}); }),
+                   "[run] optimizer.eps is"));
+  }
+  CHECK(load_run_spec("", {"optimizer.eps=1e-30"}).optimizer.eps == 1e-30);
+}
+
 TEST_CASE("run files: a count beyond all bounds is an Error, not an overflow") {
   const auto refusal = [](const std::string& assignment) {
     return error_text([&] { load_run_spec("", {assignment}); });

@@ -235,6 +235,11 @@ TEST_CASE(
   CHECK(state_of(run) == RunState::kStarted);
   std::filesystem::create_directories(run.spec.out + "/checkpoints/step-20");
   CHECK(state_of(run) == RunState::kFinished);
+  const std::string state = run.spec.out + "/checkpoints/step-20/trainer.json";
+  write_text(state, R"({"step": 20, "finished": false})");
+  CHECK(state_of(run) == RunState::kStarted);  // stopped before its last validation
+  write_text(state, R"({"step": 20, "finished": true})");
+  CHECK(state_of(run) == RunState::kFinished);
   stored.optimizer.lr = 0.125;
   write_text(run.spec.out + "/run.toml", print_toml(stored));
   CHECK(contains(error_text([&] { state_of(run); }),

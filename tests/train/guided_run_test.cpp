@@ -76,6 +76,47 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("the micro-batch changes no self-guided run, however it draws, whole or resumed") {
+  const Folder f;
+  for (const char* stochastic : {"always", "paper", "unbiased"}) {
+    CAPTURE(stochastic);
+    const auto sets =
+        with(kFixedFlops, {"--set", std::string("self_guided.stochastic=") + stochastic, "--set",
+                           "optimizer.lr=5e-3"});
+    const auto out_of = [&](i64 micro) { return f.dir.file(stochastic + std::to_string(micro)); };
+    const auto run = [&](const std::string& out, i64 micro, const std::vector<std::string>& more) {
+      const std::string batch = "data.micro_batch=" + std::to_string(micro);
+      const auto all = with(with(sets, {"--set", batch}), more);
+      const auto result = test::run_program(train_command(f.run, out, f.data, all));
+      CAPTURE(result.err);
+      REQUIRE(result.status == 0);
+    };
+    for (const i64 micro : {8, 4, 2, 1}) run(out_of(micro), micro, {});
+    // The one of 8 killed after step 3, and gone on with by 2.
+    const std::string resumed = f.dir.file(std::string("resumed-") + stochastic);
+    fs::copy(out_of(8), resumed, fs::copy_options::recursive);
+    for (i64 step : RunDirectory(resumed).steps()) {
+      if (step > 3) fs::remove_all(RunDirectory(resumed).checkpoint(step));
+    }
+    run(resumed, 2, {"--resume"});
+    const auto whole = losses_of(out_of(8));
+    REQUIRE(whole.size() == 18);
+    for (const std::string& out : {out_of(4), out_of(2), out_of(1), resumed}) {
+      CAPTURE(out);
+      const auto losses = losses_of(out);
+      REQUIRE(losses.size() == 18);
+      for (const auto& [step, loss] : whole) {
+        CAPTURE(step);
+        CHECK(losses.at(step) == doctest::Approx(loss).epsilon(5e-5));
+        // The draws are the same: the same paths were paid for.
+        CHECK(metrics_line(out, step).at("flops").get<double>() ==
+              doctest::Approx(metrics_line(out_of(8), step).at("flops").get<double>())
+                  .epsilon(1e-12));
+      }
+    }
+  }
+}
+
 TEST_CASE("the dense matrices are in checkpoints while they guide, and gone from then on") {
   const Folder f;
   const std::string out = f.dir.file("out");

@@ -22,13 +22,28 @@ SelfGuidedSpec guided_spec(GuideDraw draw) {
   return spec;
 }
 
+SelfGuidedSpec falling_spec(GuideDraw draw) {
+  SelfGuidedSpec spec = guided_spec(draw);
+  spec.schedule = GuideSchedule::kLinear;
+  return spec;
+}
+
 // A block of one kind, guided for ten steps; at step 4 α is 0.655.
 struct Guided {
   Guided(const LinearOption& option, i64 in, i64 out, GuideDraw draw = GuideDraw::kAlways)
-      : block(option, in, out),
-        guidance(block.plan, guided_spec(draw), 10, 5, at::kCPU, Precision::kF32) {
-    guidance.start_from_product(block.parameters);
+      : Guided(option, in, out, guided_spec(draw), 10) {
     guidance.set_step(4);
+  }
+  // In the midst of so long a phase that α stays at `alpha` for 100,000 steps, to 1e-7.
+  Guided(const LinearOption& option, i64 in, i64 out, GuideDraw draw, double alpha)
+      : Guided(option, in, out, falling_spec(draw), kLong) {
+    step = static_cast<i64>((1 - alpha) * static_cast<double>(kLong));
+    guidance.set_step(step);
+  }
+  void next_step() { guidance.set_step(++step); }
+  Guided(const LinearOption& option, i64 in, i64 out, const SelfGuidedSpec& spec, i64 guided)
+      : block(option, in, out), guidance(block.plan, spec, guided, 5, at::kCPU, Precision::kF32) {
+    guidance.start_from_product(block.parameters);
   }
   GuidedLinear linear(const LinearSpec& spec, const char* name) {
     return GuidedLinear(spec, block.part(name), block.parameters, &guidance);
@@ -36,8 +51,10 @@ struct Guided {
   Parameter& guide(const char* name) {
     return guidance.parameters.get(tensor_name(block.part(name), kGuide));
   }
+  static constexpr i64 kLong = i64{1} << 40;
   OneBlock block;
   Guidance guidance;
+  i64 step = 4;
 };
 
 bool structured(const LinearShape& shape) { return shape.option.kind != LinearKind::kDense; }
@@ -115,14 +132,16 @@ TEST_CASE("a guided linear: gradients of W, factors, bias and input equal centra
   }
 }
 
-TEST_CASE("draws: with probability α, the same every time, other ones for other samples") {
+TEST_CASE("draws: with probability α, the same every time, other ones for other steps") {
   for (const GuideDraw draw : {GuideDraw::kPaper, GuideDraw::kUnbiased}) {
-    Guided g({LinearKind::kLowRank, 4, 0}, 12, 20, draw);
+    Guided g({LinearKind::kLowRank, 4, 0}, 12, 20, draw, 0.6);
     const double alpha = g.guidance.alpha();
-    const Mix drawn = draw == GuideDraw::kPaper ? Mix{alpha, 1 - alpha} : Mix{1, 0};
+    CHECK(alpha == doctest::Approx(0.6).epsilon(1e-3));
     int guided = 0, alike = 0;
-    for (i64 sample = 0; sample < 4000; ++sample) {
-      g.guidance.begin_training_pass(sample);
+    g.guidance.begin_training_pass();
+    for (int i = 0; i < 4000; ++i, g.next_step()) {
+      const double now = g.guidance.alpha();
+      const Mix drawn = draw == GuideDraw::kPaper ? Mix{now, 1 - now} : Mix{1, 0};
       const Mix up = g.guidance.mix(0), down = g.guidance.mix(1);
       CHECK((up == drawn || up == Mix{0, 1}));
       CHECK(g.guidance.mix(0) == up);
@@ -134,17 +153,18 @@ TEST_CASE("draws: with probability α, the same every time, other ones for other
     const double same = alpha * alpha + (1 - alpha) * (1 - alpha);
     CHECK(std::abs(alike / 4000.0 - same) < 4 * std::sqrt(same * (1 - same) / 4000));
     g.guidance.end_training_pass();
-    CHECK(g.guidance.mix(0) == Mix{alpha, 1 - alpha});  // evaluation is the mixture
+    const double now = g.guidance.alpha();
+    CHECK(g.guidance.mix(0) == Mix{now, 1 - now});  // evaluation is the mixture
   }
 }
 
 TEST_CASE("unbiased draws: the mean output is the mixture's; the paper's has less of the dense") {
   for (const GuideDraw draw : {GuideDraw::kPaper, GuideDraw::kUnbiased}) {
-    Guided g({LinearKind::kBlockShuffle, 0, 4}, 16, 32, draw);
+    Guided g({LinearKind::kBlockShuffle, 0, 4}, 16, 32, draw, 0.6);
     const double alpha = g.guidance.alpha();
     double dense = 0, structured = 0;
-    for (i64 sample = 0; sample < 20000; ++sample) {
-      g.guidance.begin_training_pass(sample);
+    g.guidance.begin_training_pass();
+    for (int i = 0; i < 20000; ++i, g.next_step()) {
       dense += g.guidance.mix(0).dense / 20000;
       structured += g.guidance.mix(0).structured / 20000;
     }
@@ -157,19 +177,20 @@ TEST_CASE("unbiased draws: the mean output is the mixture's; the paper's has les
 TEST_CASE("the cost of a pass is that of the paths it runs") {
   Guided always({LinearKind::kLowRank, 4, 0}, 12, 20);
   // Two linears of 12 · 20 dense and 4 · (12 + 20) structured weights.
-  CHECK(always.guidance.extra_flops_per_token(0) == 2 * 2 * 240);
+  CHECK(always.guidance.extra_flops_per_token() == 2 * 2 * 240);
   always.guidance.set_step(0);  // α = 1: the factors' path has no weight and is not run
-  CHECK(always.guidance.extra_flops_per_token(0) == 2 * 2 * (240 - 128));
+  CHECK(always.guidance.extra_flops_per_token() == 2 * 2 * (240 - 128));
   for (const GuideDraw draw : {GuideDraw::kPaper, GuideDraw::kUnbiased}) {
     Guided g({LinearKind::kLowRank, 4, 0}, 12, 20, draw);
-    for (i64 sample = 0; sample < 50; ++sample) {
-      g.guidance.begin_training_pass(sample);
+    g.guidance.begin_training_pass();
+    for (i64 step = 1; step < 10; ++step) {
+      g.guidance.set_step(step);
       double expected = 0;
       for (const i64 index : {0, 1}) {
         if (g.guidance.mix(index).dense == 0) continue;
         expected += 2 * (draw == GuideDraw::kPaper ? 240 : 240 - 128);
       }
-      CHECK(g.guidance.extra_flops_per_token(sample) == expected);
+      CHECK(g.guidance.extra_flops_per_token() == expected);
     }
   }
 }
@@ -182,7 +203,7 @@ TEST_CASE("over a phase the cost is the closed form's, for every way of drawing"
     double mean = 0;
     for (i64 step = 0; step < steps; ++step) {
       guidance.set_step(step);
-      mean += guidance.extra_flops_per_token(step) / static_cast<double>(steps);
+      mean += guidance.extra_flops_per_token() / static_cast<double>(steps);
     }
     CHECK(mean == doctest::Approx(guide_flops_per_token(block.plan, draw)).epsilon(0.03));
   }
@@ -231,7 +252,7 @@ TEST_CASE("a guided model: recomputation and micro-batches of stochastic passes 
       guidance.start_from_product(parameters);
       guidance.set_step(5);
       Model model(plan, parameters, recompute, &guidance);
-      losses.push_back(model.loss_and_grad(in, out, 0.1, 17));
+      losses.push_back(model.loss_and_grad(in, out, 0.1));
       grads.push_back(at::cat({parameters.flat_grad, guidance.parameters.flat_grad}));
       // W equals the factors' product, so that any mixture is the plain model.
       Model plain(plan, parameters, false);

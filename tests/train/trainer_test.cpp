@@ -82,34 +82,6 @@ TEST_CASE("a damaged checkpoint is passed over for the one before, and that is s
   CHECK(!RunDirectory(out).damage(40));
 }
 
-TEST_CASE("SIGTERM saves, says so and exits; --resume goes on") {
-  const Folder f;
-  const std::string out = f.dir.file("out");
-  std::vector<std::string> command =
-      train_command(f.run, out, f.data, {"--set", "steps=100000", "--set", "checkpoint_every=5"});
-  const pid_t child = ::fork();
-  if (child == 0) {
-    std::vector<char*> argv;
-    for (std::string& a : command) argv.push_back(a.data());
-    argv.push_back(nullptr);
-    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(126);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  while (!fs::exists(RunDirectory(out).checkpoint(5)) && !fs::exists(out + "/latest"))
-    ::usleep(10'000);
-  ::kill(child, SIGTERM);
-  int state = 0;
-  ::waitpid(child, &state, 0);
-  CHECK(WIFEXITED(state));
-  CHECK(WEXITSTATUS(state) == 1);
-  const i64 newest = RunDirectory(out).steps().back();
-  CHECK(!RunDirectory(out).damage(newest));
-  CHECK(losses_of(out).rbegin()->first == newest);
-  // keep_checkpoints = 3, and the best.
-  CHECK(RunDirectory(out).steps().size() <= 4);
-}
-
 TEST_CASE(
     "a run that exists, other data, another model and other nonsense: one line, nothing lost") {
   const Folder f;
@@ -139,6 +111,13 @@ TEST_CASE(
   const std::string fresh = f.dir.file("fresh");
   fails_with(train_command(f.run, fresh, f.dir.file("missing")), "missing");
   fails_with(train_command(f.run, fresh, f.data, {"--set", "model.vocab_size=100"}), "257");
+  fails_with(train_command(f.run, fresh, f.data, {"--set", "optimizer.eps=0"}),
+             "optimizer.eps is 0");
+  prepare(f.dir.file("large"), small_text(200'000), 1 << 20);
+  prepare(f.dir.file("tiny"), small_text(40), 1000);
+  const std::string both =
+      "data.path=[\"" + f.dir.file("large") + "\",\"" + f.dir.file("tiny") + "\"]";
+  fails_with(train_command(f.run, fresh, f.data, {"--set", both}), "/tiny: 3");
   fails_with(train_command(f.run, fresh, f.data, {"--set", "optimizer.lrr=1"}), "did you mean");
   fails_with(train_command(f.run, fresh, f.data, {"--set", "steps=\"many\""}), "whole number");
   fails_with(train_command(f.run, fresh, f.data, {"--set", "model.d_model=25"}), "25");
@@ -146,6 +125,77 @@ TEST_CASE(
   fails_with(train_command(f.run, "/proc/none/run", f.data), "/proc/none");
   fails_with(train_command(f.dir.file("no.toml"), fresh, f.data), "no.toml");
   CHECK(bytes_of(out, 40, "model.safetensors") == before);
+}
+
+TEST_CASE(
+    "checkpoints without 'latest' are a run too: refused without --resume, gone on with by it") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  fs::remove(out + "/latest");
+  const auto fresh = test::run_program(train_command(f.run, out, f.data));
+  CHECK(fresh.status == 1);
+  CHECK(contains(fresh.err, "already holds a run; add --resume"));
+  CHECK(RunDirectory(out).steps() == std::vector<i64>{20, 40});
+  const auto more =
+      test::run_program(train_command(f.run, out, f.data, {"--resume", "--set", "steps=41"}));
+  CHECK(more.status == 0);
+  CHECK(losses_of(out).size() == 41);
+}
+
+TEST_CASE("resumed with fewer steps than are done: one line, and nothing is changed") {
+  const Folder f;
+  const std::string out = f.dir.file("out");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  const std::string run = read_text_file(out + "/run.toml"),
+                    metrics = read_text_file(out + "/metrics.jsonl");
+  const auto fewer =
+      test::run_program(train_command(f.run, out, f.data, {"--resume", "--set", "steps=10"}));
+  CHECK(fewer.status == 1);
+  CHECK(contains(fewer.err, "step-40 has 40 steps behind it, and the run file asks for 10"));
+  CHECK(std::count(fewer.err.begin(), fewer.err.end(), '\n') == 1);
+  CHECK(read_text_file(out + "/run.toml") == run);
+  CHECK(read_text_file(out + "/metrics.jsonl") == metrics);
+  CHECK(RunDirectory(out).steps() == std::vector<i64>{20, 40});
+}
+
+TEST_CASE("resumed on other data of the same sizes and beginning: refused; in other shards: done") {
+  const test::TempDir dir;
+  const std::string run = write_run(dir.path()), out = dir.file("out");
+  std::string text = small_text(6000);
+  prepare(dir.file("data"), text, 10'000);
+  prepare(dir.file("divided"), text, 700);
+  text[3000] = text[3000] == 'x' ? 'y' : 'x';
+  prepare(dir.file("other"), text, 10'000);
+  REQUIRE(test::run_program(train_command(run, out, dir.file("data"))).status == 0);
+  const std::vector<std::string> more = {"--resume", "--set", "steps=42"};
+  const auto other = test::run_program(train_command(run, out, dir.file("other"), more));
+  CHECK(other.status == 1);
+  CHECK(contains(other.err, "was trained on other data"));
+  CHECK(std::count(other.err.begin(), other.err.end(), '\n') == 1);
+  CHECK(losses_of(out).size() == 40);
+  CHECK(test::run_program(train_command(run, out, dir.file("divided"), more)).status == 0);
+  CHECK(losses_of(out).size() == 42);
+}
+
+TEST_CASE("weights that are not finite are never saved, and no run ends well with them") {
+  const Folder f;
+  const std::string out = f.dir.file("out"), broken = f.dir.file("broken"),
+                    again = f.dir.file("again");
+  REQUIRE(test::run_program(train_command(f.run, out, f.data)).status == 0);
+  fs::copy(RunDirectory(out).checkpoint(40), broken);
+  const float nan = std::nanf("");
+  std::fstream(broken + "/model.safetensors", std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(-4, std::ios::end)
+      .write(reinterpret_cast<const char*>(&nan), sizeof nan);
+  const auto result = test::run_program(train_command(
+      f.run, again, f.data,
+      {"--set", "model.init_from=" + broken, "--set", "steps=3", "--set", "guard.max_skips=100"}));
+  CAPTURE(result.err);
+  CHECK(result.status == 1);
+  CHECK(contains(result.err, "[guard] after step 3 some weights are not finite"));
+  CHECK(!contains(result.err, "done"));
+  CHECK(RunDirectory(again).steps().empty());
 }
 
 TEST_CASE("resumed with other steps or another learning rate: said, and done") {
@@ -185,11 +235,11 @@ TEST_CASE("a full disk while saving: an error, no partial checkpoint, the earlie
 TEST_CASE("a loss that is not finite: updates are skipped and counted, then the run stops") {
   const Folder f;
   const std::string out = f.dir.file("out");
-  const auto result = test::run_program(
-      train_command(f.run, out, f.data,
-                    {"--set", "optimizer.lr=100", "--set", "optimizer.clip=0", "--set",
-                     "optimizer.eps=0", "--set", "model.init_std=9.9", "--set", "guard.max_skips=3",
-                     "--set", "optimizer.weight_decay=99", "--set", "steps=400"}));
+  const auto result = test::run_program(train_command(
+      f.run, out, f.data,
+      {"--set", "optimizer.lr=100", "--set", "optimizer.clip=0", "--set", "optimizer.eps=1e-30",
+       "--set", "model.init_std=9.9", "--set", "guard.max_skips=3", "--set",
+       "optimizer.weight_decay=99", "--set", "steps=400"}));
   CAPTURE(result.err);
   CHECK(result.status == 1);
   CHECK(contains(result.err, "[guard] 4 updates in a row"));
