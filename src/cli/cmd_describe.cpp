@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/count_ranges.h"
 #include "cli/describe.h"
 #include "core/presets.h"
 
@@ -117,11 +116,9 @@ int cmd_describe(int argc, char** argv) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_option("--tokens", tokens, "training tokens (default: those of the preset's paper)")
-      ->check(kWholeNumber)
       ->type_name("N");
   app.add_option("--batch-tokens", batch_tokens,
                  format("tokens in an optimizer step (default: {})", kPaperBatchTokens))
-      ->check(kWholeNumber)
       ->type_name("N");
   app.add_option("--self-guided", guide,
                  "count self-guided training: fixed_steps[:SHARE] (default share 0.5) or "
