@@ -15,7 +15,7 @@ namespace {
 
 // How often a thread looks before it sleeps at the end of a parallel region. libgomp's own 300,000
 // burn a time slice at every region where the threads it waits for have none.
-constexpr const char* kSpinCount = "1000";
+constexpr const char* kSpinCount = "100";
 
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
