@@ -1,78 +1,106 @@
 #include "train/products.h"
 
 #include "core/numeric.h"
-#include "kernels/train/f32_product.h"
 #include "train/fused.h"
 
 namespace lathe::train {
 
 namespace {
 
-// Whether a product of `a` is ours to do, after widening if need be.
+// Whether products of tensors like `a` are ours to do: bf16 is LibTorch's where the CPU multiplies
+// it itself.
 bool is_ours(const at::Tensor& a) {
-  if (!a.is_cpu() || !has_f32_product()) return false;
-  return a.scalar_type() == at::kFloat || (a.scalar_type() == at::kBFloat16 && !multiplies_bf16());
+  return fused_kernels(a) && !(a.scalar_type() == at::kBFloat16 && multiplies_bf16());
 }
 
-Strided<float> strided(const at::Tensor& t) { return {f32_data(t), t.stride(-2), t.stride(-1)}; }
-
-template <class T>
-Strided<T> at_element(const Strided<T>& m, i64 row, i64 column) {
-  return {m.data + row * m.row_stride + column * m.column_stride, m.row_stride, m.column_stride};
+i64 column_stride(const at::Tensor& t) { return t.size(-1) == 1 ? 1 : t.stride(-1); }
+// With a stride of 1 along rows or columns, as the kernels take their operands.
+at::Tensor operand(const at::Tensor& t) {
+  return column_stride(t) == 1 || t.stride(-2) == 1 ? t : t.contiguous();
 }
-Strided<const float> read_only(const Strided<float>& m) {
-  return {m.data, m.row_stride, m.column_stride};
+// Whether `out` can be written where it lies.
+bool takes_sums(const at::Tensor& out) {
+  return out.scalar_type() == at::kFloat && column_stride(out) == 1;
 }
 
-// How C is cut for threads: parts of at least some 0.05 ms each, more of them than threads, so that
-// one whose core is busy with other work takes fewer.
-struct Parts {
-  i64 rows = 1, columns = 1;
+// How the tiles of C are handed to threads: at least some 0.05 ms each, more of them than threads,
+// so that one whose core is busy with other work takes fewer.
+struct Tasks {
+  i64 rows = 1, columns = 1;  // parts of each
 };
-Parts cut(i64 m, i64 n, i64 k, i64 stack) {
+Tasks cut(i64 m, i64 panels, i64 panel_flops, i64 block) {
   constexpr i64 kLeastFlops = 5'000'000;
-  const i64 wanted =
-      std::min<i64>(2 * m * n * k / kLeastFlops, div_up(4 * at::get_num_threads(), stack));
-  Parts parts;
-  while (parts.rows * parts.columns < wanted && at::get_num_threads() > 1) {
-    (m / parts.rows >= n / parts.columns ? parts.rows : parts.columns) *= 2;
-  }
-  return parts;
-}
-// Border i of n elements in `parts`, at a multiple of the kernels' tiles.
-i64 border(i64 n, i64 parts, i64 i) {
-  constexpr i64 kTile = 48;
-  return i == parts ? n : std::min(n, n * i / parts / kTile * kTile);
+  const i64 threads = at::get_num_threads();
+  if (threads == 1) return {};
+  const i64 wanted = std::clamp<i64>(m * panels * panel_flops / kLeastFlops, 1, 4 * threads);
+  Tasks tasks;
+  tasks.rows = std::max(div_up(m, block), std::min(wanted, div_up(m, block / 4)));
+  tasks.columns = std::clamp<i64>(div_up(wanted, tasks.rows), 1, panels);
+  return tasks;
 }
 
-// out = beta · out + alpha · a b, all f32, (M, N) or stacks; with a bias (N), out = bias + …
+// Border i of `size` in `parts`, at multiples of `unit`.
+i64 border(i64 size, i64 parts, i64 unit, i64 i) {
+  return std::min(size, div_up(size, unit) * i / parts * unit);
+}
+
+// C (m, n) f32 = beta · C + alpha · A B, or bias + alpha · A B. The order of the sums depends on k
+// alone, not on threads.
+void multiply_matrices(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, double alpha,
+                       double beta, const at::Tensor& bias) {
+  // Columns of B at a time: their panels stay in the last-level cache.
+  constexpr i64 kColumns = 2048;
+  const auto& kernels = *fused_kernels(a);
+  const i64 m = c.size(0), n = c.size(1), k = a.size(1), panel = kernels.product_panel;
+  const i64 depths = div_up(k, kProductDepth), stretches = div_up(n, kColumns);
+  const at::Tensor panels =
+      at::empty({div_up(std::min(n, kColumns), panel) * panel * std::min(k, kProductDepth)},
+                c.options());
+  for (i64 stretch = 0; stretch < stretches; ++stretch) {
+    const i64 left = border(n, stretches, panel, stretch);
+    const i64 columns = border(n, stretches, panel, stretch + 1) - left;
+    for (i64 d = 0; d < depths; ++d) {
+      const i64 top = border(k, depths, 16, d), depth = border(k, depths, 16, d + 1) - top;
+      const at::Tensor a_part = a.narrow(1, top, depth);
+      const at::Tensor b_part = b.narrow(0, top, depth).narrow(1, left, columns);
+      const ProductPanels packing{depth,           columns, b_part.data_ptr(), b.stride(0),
+                                  column_stride(b), f32_data(panels)};
+      const i64 n_panels = div_up(columns, panel);
+      for_ranges(n_panels, div_up(1 << 15, depth * panel), [&](i64 begin, i64 end) {
+        kernels.pack_panels(packing, begin, end);
+      });
+      const ProductRows run{depth,
+                            columns,
+                            a_part.data_ptr(),
+                            a.stride(0),
+                            column_stride(a),
+                            f32_data(panels),
+                            static_cast<float>(alpha),
+                            d == 0 ? static_cast<float>(beta) : 1,
+                            d == 0 && bias.defined() ? f32_data(bias) + left : nullptr,
+                            f32_data(c) + left,
+                            c.stride(0)};
+      const Tasks tasks = cut(m, n_panels, 2 * depth * panel, kernels.product_block);
+      for_each_task(tasks.rows * tasks.columns, [&](i64 task) {
+        const i64 row = task / tasks.columns, column = task % tasks.columns;
+        const at::Tensor scratch = at::empty({kernels.product_scratch_bytes}, at::kByte);
+        kernels.multiply_rows(run, m * row / tasks.rows, m * (row + 1) / tasks.rows,
+                              n_panels * column / tasks.columns,
+                              n_panels * (column + 1) / tasks.columns, scratch.data_ptr());
+      });
+    }
+  }
+}
+
+// The same, or for each of stacks of matrices.
 void run(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double alpha, double beta,
          const at::Tensor& bias) {
-  const i64 stack = out.dim() == 3 ? out.size(0) : 1;
-  const i64 m = out.size(-2), n = out.size(-1), k = a.size(-1);
-  const auto one = [&](const at::Tensor& t, i64 i) {
-    Strided<float> matrix = strided(t);
-    if (t.dim() == 3) matrix.data += i * t.stride(0);
-    return matrix;
-  };
-  const float* shift = bias.defined() ? f32_data(bias) : nullptr;
-  const Parts parts = cut(m, n, k, stack);
-  for_each_task(stack * parts.rows * parts.columns, [&](i64 task) {
-    const i64 i = task / (parts.rows * parts.columns);
-    const i64 row = task / parts.columns % parts.rows, column = task % parts.columns;
-    const i64 top = border(m, parts.rows, row), bottom = border(m, parts.rows, row + 1);
-    const i64 left = border(n, parts.columns, column), right = border(n, parts.columns, column + 1);
-    const auto c = at_element(one(out, i), top, left);
-    for (i64 r = 0; shift && r < bottom - top; ++r) {
-      std::copy(shift + left, shift + right, c.data + r * c.row_stride);
-    }
-    f32_product(bottom - top, right - left, k, static_cast<float>(alpha),
-                at_element(read_only(one(a, i)), top, 0), at_element(read_only(one(b, i)), 0, left),
-                shift ? 1.0f : static_cast<float>(beta), c);
-  });
+  const at::Tensor left = operand(a), right = operand(b);
+  if (out.dim() == 2) return multiply_matrices(out, left, right, alpha, beta, bias);
+  for (i64 i = 0; i < out.size(0); ++i) {
+    multiply_matrices(out[i], left[i], right[i], alpha, beta, bias);
+  }
 }
-
-at::Tensor widened(const at::Tensor& t) { return t.to(at::kFloat); }
 
 }  // namespace
 
@@ -80,17 +108,16 @@ at::Tensor linear_product(const at::Tensor& x, const at::Tensor& w, const at::Te
                           double scale) {
   if (!is_ours(x)) return at::linear(x, scale == 1 ? w : w * scale, bias);
   const at::Tensor out = at::empty({x.size(0), w.size(0)}, x.options().dtype(at::kFloat));
-  run(out, widened(x), widened(w.t()), scale, 0, bias.defined() ? widened(bias) : bias);
+  run(out, x, w.t(), scale, 0, bias.defined() ? bias.to(at::kFloat) : bias);
   return out.to(x.scalar_type());
 }
 
 void multiply(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double scale) {
   if (is_ours(a)) {
-    const at::Tensor wide = out.scalar_type() == at::kFloat
-                                ? out
-                                : at::empty(out.sizes(), out.options().dtype(at::kFloat));
-    run(wide, widened(a), widened(b), scale, 0, {});
-    if (!wide.is_same(out)) out.copy_(wide);
+    const at::Tensor sums =
+        takes_sums(out) ? out : at::empty(out.sizes(), out.options().dtype(at::kFloat));
+    run(sums, a, b, scale, 0, {});
+    if (!sums.is_same(out)) out.copy_(sums);
     return;
   }
   const at::Tensor right = scale == 1 ? b : b * scale;
@@ -117,8 +144,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b, double scale) {
 }
 
 void add_multiplied(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double scale) {
-  if (is_ours(a) && out.scalar_type() == at::kFloat) {
-    run(out, widened(a), widened(b), scale, 1, {});
+  if (is_ours(a) && takes_sums(out)) {
+    run(out, a, b, scale, 1, {});
   } else if (out.dim() == 3 && a.is_cpu()) {
     for (i64 i = 0; i < a.size(0); ++i) add_multiplied(out[i], a[i], b[i], scale);
   } else if (out.scalar_type() != a.scalar_type()) {

@@ -1,6 +1,6 @@
-// The matrix products of the linears: one seam for LibTorch's and for what is faster. f32 on a CPU
-// goes to BLIS where there is one (kernels/train/f32_product.h), bf16 on a CPU that does not
-// multiply it is widened and goes there too; the rest is LibTorch's.
+// The matrix products of the linears: one seam for LibTorch's and for what is faster. On a CPU, f32
+// is multiplied by our kernels (kernels/train/matrix_product.inc), and so is bf16, widened, where the
+// CPU does not multiply it itself; the rest is LibTorch's.
 #pragma once
 
 #include "train/torch.h"

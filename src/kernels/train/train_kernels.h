@@ -115,6 +115,26 @@ struct AdamW {
   float grad_scale = 1;
 };
 
+// C (m, n) = beta · C + alpha · A (m, k) · B (k, n), or with the bias in the place of beta · C, for
+// k ≤ kProductDepth; longer ones are sums of such. A and B are of S, in strides of which one is 1.
+inline constexpr int64_t kProductDepth = 384;
+struct ProductPanels {  // a unit is a panel: TrainKernels::product_panel columns of B
+  int64_t k = 0, n = 0;
+  const void* b = nullptr;
+  int64_t row_stride = 0, column_stride = 0;
+  float* panels = nullptr;  // (⌈n / product_panel⌉, k, product_panel), zeros beyond n
+};
+struct ProductRows {
+  int64_t k = 0, n = 0;
+  const void* a = nullptr;
+  int64_t a_row_stride = 0, a_column_stride = 0;
+  const float* panels = nullptr;  // as filled from ProductPanels
+  float alpha = 1, beta = 0;      // beta 0: C is not read
+  const float* bias = nullptr;    // (n) or null
+  float* c = nullptr;             // (m, n)
+  int64_t c_row_stride = 0;
+};
+
 struct TrainKernels {
   const char* isa;  // "avx2", "avx512" or "avx512_bf16"
   DType storage;    // kF32 or kBf16
@@ -126,6 +146,14 @@ struct TrainKernels {
   // Units [begin, end) of B · K. Deterministic.
   void (*attention_forward)(const AttentionForward&, int64_t begin, int64_t end, void* scratch);
   void (*attention_backward)(const AttentionBackward&, int64_t begin, int64_t end, void* scratch);
+
+  int64_t product_panel;          // columns in a panel
+  int64_t product_block;          // rows of A in a block: how many to take at a time, or fewer
+  int64_t product_scratch_bytes;  // of one call of multiply_rows
+  void (*pack_panels)(const ProductPanels&, int64_t begin, int64_t end);
+  // Rows [begin, end) of C in the columns of panels [first_panel, last_panel).
+  void (*multiply_rows)(const ProductRows&, int64_t begin, int64_t end, int64_t first_panel,
+                        int64_t last_panel, void* scratch);
 
   // Rows [begin, end); all pointers of the arguments are to row 0.
   void (*cross_entropy)(const CrossEntropy&, int64_t begin, int64_t end);
