@@ -7,7 +7,7 @@
 # PYTHON has torch; BASELINE.py prints "VARIANT MODE … N tok/s …" for --variant dense,lowrank32 --mode
 # eager,compile and a model's sizes. gpt2-s: 2 × 1024 tokens a step. small: the quickstart's size, width
 # 256, 6 layers, 8 × 256 tokens. The precision is PyTorch's; lathe takes its own (auto). LATHE_CPU_ISA
-# keeps both to a class of CPU. Two threads pinned to CPUs 0 and 1.
+# keeps both to a class of CPU; STEPS=N steps a measurement. Two threads pinned to CPUs 0 and 1.
 set -euo pipefail
 python=${1:?python}
 baseline=${2:?baseline.py}
@@ -16,9 +16,9 @@ model=${4:-gpt2-s}
 precision=${5:-bf16}
 lathe=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/release/bin/lathe-train
 case $model in
-  gpt2-s) steps=3 rank=() ours=() theirs=() ;;
+  gpt2-s) steps=${STEPS:-3} rank=() ours=() theirs=() ;;
   small)
-    steps=20 rank=(--set ffn_linear.rank=64)
+    steps=${STEPS:-20} rank=(--set ffn_linear.rank=64)
     ours=(--batch 8)
     for key in vocab_size=2048 d_model=256 n_layers=6 n_heads=4 n_kv_heads=4 d_ff=1024 \
       context_length=256; do
@@ -41,7 +41,7 @@ run() { taskset -c 0,1 "$@"; }
 measure_ours() {  # KIND PRESET SETTING…
   local kind=$1
   shift
-  run "$lathe" bench train "$@" "${ours[@]}" --steps "$steps" --threads 2 --json |
+  run "$lathe" bench train "$@" "${ours[@]}" --steps "$steps" --threads 2 --json 2>/dev/null |
     tr -d ' ",' | awk -F: -v kind="$kind" '/^tokens_per_s/ { print "lathe", kind, $2 }' >>"$results"
 }
 for ((round = 0; round < rounds; ++round)); do

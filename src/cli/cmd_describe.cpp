@@ -1,5 +1,6 @@
 // lathe describe: shapes, parameters, FLOPs and bytes of a model, without its weights.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -45,19 +46,16 @@ namespace {
 // A positive number, also as people write large ones (2.2e9). Anything else is a usage error.
 double parse_number(const char* option, const std::string& text, double most) {
   double value = 0;
-  size_t used = 0;
-  try {
-    value = std::stod(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used == 0 || used != text.size() || !(value > 0 && value <= most)) {
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec != std::errc() || read.ptr != end || !(value > 0 && value <= most)) {
     throw CLI::ValidationError(option,
                                format("'{}' is no number above 0 and at most {:g}", text, most));
   }
   return value;
 }
 
+// As written in papers: 2.2e9 is a whole number.
 i64 parse_count(const char* option, const std::string& text) {
   const double value = parse_number(option, text, 9e15);
   if (value != std::floor(value)) {
@@ -142,7 +140,7 @@ int cmd_describe(int argc, char** argv) {
       batch_tokens.empty() ? kPaperBatchTokens : parse_count("--batch-tokens", batch_tokens);
   if (!guide.empty()) parse_guide(guide, training);
   if (!tokens.empty()) {
-    training.tokens = parse_number("--tokens", tokens, 1e18);
+    training.tokens = static_cast<double>(parse_count("--tokens", tokens));
   } else if (is_preset(source)) {
     training.tokens = preset_tokens(source);
   } else if (!guide.empty()) {

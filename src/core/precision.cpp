@@ -1,7 +1,5 @@
 #include "core/precision.h"
 
-#include <filesystem>
-
 #include "core/error.h"
 
 namespace lathe {
@@ -26,13 +24,6 @@ PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits) {
     return {Precision::kBf16, format("precision bf16: {} multiplies bf16 itself", device)};
   }
   return {Precision::kF32, format("precision f32: {} cannot multiply bf16 itself", device)};
-}
-
-Precision kept_precision(Precision asked, const std::string& out) {
-  const std::string file = out + "/run.toml";
-  std::error_code ignored;
-  if (asked != Precision::kAuto || !std::filesystem::exists(file, ignored)) return asked;
-  return load_run_spec(file, {}).precision;
 }
 
 }  // namespace lathe

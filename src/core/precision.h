@@ -24,9 +24,4 @@ struct PrecisionChoice {
 // 8.0), else f32; what is asked for by name is kept. Pure.
 PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits);
 
-// What a run in the folder `out` has been trained in, by its run.toml; `asked` where it is no
-// kAuto, where there is no such file and where that leaves it open too. So a resumed run keeps its
-// precision on another device. Error where the file is damaged.
-Precision kept_precision(Precision asked, const std::string& out);
-
 }  // namespace lathe

@@ -108,7 +108,7 @@ void RunSpec::visit_fields(FieldVisitor& v) {
   v.field("precision", precision,
           "of the matrix products; masters are f32; auto: bf16 where the device multiplies it "
           "itself, else f32");
-  v.field("threads", threads, "0: what affinity and cgroup allow");
+  v.field("threads", threads, "0: what affinity and cgroup allow, or one where that is faster");
   v.field("recompute", recompute, "forget activations inside blocks and compute them again");
   v.field("checkpoint_every", checkpoint_every, "steps");
   v.field("keep_checkpoints", keep_checkpoints, "newest ones kept, beside the best");

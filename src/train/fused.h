@@ -45,15 +45,15 @@ void for_ranges(int64_t n, int64_t grain, const F& f) {
 }
 
 // The same for sums into a row of `width` f32: f(begin, end, partial), each range with a row of its
-// own, added to `sum` (width) afterwards in their order: the same bits on every run.
+// own, added to `sum` (width) afterwards in their order: the same bits on any number of threads.
 template <class F>
 void sum_ranges(int64_t n, int64_t grain, int64_t width, const at::Tensor& sum, const F& f) {
-  const int64_t ranges = std::max<int64_t>(1, count_ranges(n, grain));
+  const int64_t ranges = std::clamp<int64_t>(n / grain, 1, 8);
   const at::Tensor partial = at::zeros({ranges, width}, sum.options());
   for_each_task(ranges, [&](int64_t i) {
     f(n * i / ranges, n * (i + 1) / ranges, f32_data(partial) + i * width);
   });
-  sum.add_(ranges == 1 ? partial[0] : partial.sum(0));
+  for (int64_t i = 0; i < ranges; ++i) sum.add_(partial[i]);
 }
 
 // grad (f32) += scale · x, of the same shape.

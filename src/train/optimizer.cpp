@@ -8,9 +8,19 @@
 namespace lathe::train {
 
 at::Tensor gradient_norm(std::span<Parameters* const> sets) {
+  // Row by row, and then of the rows' norms: LibTorch sums a row in one order on any number of
+  // threads, but not a whole buffer.
+  constexpr i64 kRow = 1 << 14;
   std::vector<at::Tensor> norms;
-  for (const Parameters* set : sets) norms.push_back(at::linalg_vector_norm(set->flat_grad));
-  return norms.size() == 1 ? norms[0] : at::linalg_vector_norm(at::stack(norms));
+  for (const Parameters* set : sets) {
+    const at::Tensor& grad = set->flat_grad;
+    const i64 rows = grad.numel() / kRow;
+    norms.push_back(
+        at::linalg_vector_norm(grad.narrow(0, 0, rows * kRow).view({rows, kRow}), 2, 1));
+    norms.push_back(
+        at::linalg_vector_norm(grad.narrow(0, rows * kRow, grad.numel() - rows * kRow)).view({1}));
+  }
+  return at::linalg_vector_norm(at::cat(norms));
 }
 
 Optimizer::Optimizer(const OptimizerSpec& spec, Parameters& parameters)

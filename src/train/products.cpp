@@ -39,6 +39,9 @@ Tasks cut(i64 m, i64 panels, i64 panel_flops, i64 block) {
   return tasks;
 }
 
+// Elements to pack that are worth a thread.
+constexpr i64 kPackingGrain = 1 << 17;
+
 // Border i of `size` in `parts`, at multiples of `unit`.
 i64 border(i64 size, i64 parts, i64 unit, i64 i) {
   return std::min(size, div_up(size, unit) * i / parts * unit);
@@ -48,47 +51,57 @@ i64 border(i64 size, i64 parts, i64 unit, i64 i) {
 // alone, not on threads.
 void multiply_matrices(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, double alpha,
                        double beta, const at::Tensor& bias) {
-  // Columns of B at a time: their panels stay in the last-level cache.
-  constexpr i64 kColumns = 2048;
+  // Elements of B in panels at a time, 10 MB: a last-level cache of ordinary size.
+  constexpr i64 kPacked = 2'500'000;
   const auto& kernels = *fused_kernels(a);
   const i64 m = c.size(0), n = c.size(1), k = a.size(1), panel = kernels.product_panel;
-  const i64 depths = div_up(k, kProductDepth), stretches = div_up(n, kColumns);
-  const at::Tensor panels =
-      at::empty({div_up(std::min(n, kColumns), panel) * panel * std::min(k, kProductDepth)},
-                c.options());
+  const i64 depths = div_up(k, kProductDepth);
+  const i64 stretches = std::min(div_up(n * k, kPacked), div_up(n, panel));
+  const i64 most_panels = div_up(div_up(n, panel), stretches);
+  const at::Tensor packed = at::empty({most_panels * panel * k}, c.options());
+  const auto part = [&](const at::Tensor& t, i64 row, i64 column) {
+    return static_cast<char*>(t.data_ptr()) +
+           (row * t.stride(0) + column * column_stride(t)) * t.element_size();
+  };
   for (i64 stretch = 0; stretch < stretches; ++stretch) {
     const i64 left = border(n, stretches, panel, stretch);
     const i64 columns = border(n, stretches, panel, stretch + 1) - left;
-    for (i64 d = 0; d < depths; ++d) {
-      const i64 top = border(k, depths, 16, d), depth = border(k, depths, 16, d + 1) - top;
-      const at::Tensor a_part = a.narrow(1, top, depth);
-      const at::Tensor b_part = b.narrow(0, top, depth).narrow(1, left, columns);
-      const ProductPanels packing{depth,           columns, b_part.data_ptr(), b.stride(0),
-                                  column_stride(b), f32_data(panels)};
-      const i64 n_panels = div_up(columns, panel);
-      for_ranges(n_panels, div_up(1 << 15, depth * panel), [&](i64 begin, i64 end) {
-        kernels.pack_panels(packing, begin, end);
-      });
-      const ProductRows run{depth,
-                            columns,
-                            a_part.data_ptr(),
-                            a.stride(0),
-                            column_stride(a),
-                            f32_data(panels),
-                            static_cast<float>(alpha),
-                            d == 0 ? static_cast<float>(beta) : 1,
-                            d == 0 && bias.defined() ? f32_data(bias) + left : nullptr,
-                            f32_data(c) + left,
-                            c.stride(0)};
-      const Tasks tasks = cut(m, n_panels, 2 * depth * panel, kernels.product_block);
-      for_each_task(tasks.rows * tasks.columns, [&](i64 task) {
-        const i64 row = task / tasks.columns, column = task % tasks.columns;
-        const at::Tensor scratch = at::empty({kernels.product_scratch_bytes}, at::kByte);
+    const i64 n_panels = div_up(columns, panel);
+    // A stretch's panels, one depth behind the other.
+    const auto panels_of = [&](i64 top) { return f32_data(packed) + top * n_panels * panel; };
+    for_ranges(depths * n_panels, div_up(kPackingGrain, std::min(k, kProductDepth) * panel),
+               [&](i64 begin, i64 end) {
+                 for (i64 d = begin / n_panels; d * n_panels < end; ++d) {
+                   const i64 top = border(k, depths, 16, d);
+                   kernels.pack_panels(
+                       {border(k, depths, 16, d + 1) - top, columns, part(b, top, left),
+                        b.stride(0), column_stride(b), panels_of(top)},
+                       std::max<i64>(begin - d * n_panels, 0),
+                       std::min(end - d * n_panels, n_panels));
+                 }
+               });
+    const Tasks tasks = cut(m, n_panels, 2 * k * panel, kernels.product_block);
+    for_each_task(tasks.rows * tasks.columns, [&](i64 task) {
+      const i64 row = task / tasks.columns, column = task % tasks.columns;
+      const at::Tensor scratch = at::empty({kernels.product_scratch_bytes}, at::kByte);
+      for (i64 d = 0; d < depths; ++d) {
+        const i64 top = border(k, depths, 16, d);
+        const ProductRows run{border(k, depths, 16, d + 1) - top,
+                              columns,
+                              part(a, 0, top),
+                              a.stride(0),
+                              column_stride(a),
+                              panels_of(top),
+                              static_cast<float>(alpha),
+                              d == 0 ? static_cast<float>(beta) : 1,
+                              d == 0 && bias.defined() ? f32_data(bias) + left : nullptr,
+                              f32_data(c) + left,
+                              c.stride(0)};
         kernels.multiply_rows(run, m * row / tasks.rows, m * (row + 1) / tasks.rows,
                               n_panels * column / tasks.columns,
                               n_panels * (column + 1) / tasks.columns, scratch.data_ptr());
-      });
-    }
+      }
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 // The matrix products of the linears: one seam for LibTorch's and for what is faster. On a CPU, f32
-// is multiplied by our kernels (kernels/train/matrix_product.inc), and so is bf16, widened, where the
-// CPU does not multiply it itself; the rest is LibTorch's.
+// is multiplied by our kernels (kernels/train/matrix_product.inc), and so is bf16, widened, where
+// the CPU does not multiply it itself; the rest is LibTorch's.
 #pragma once
 
 #include "train/torch.h"

@@ -1,5 +1,6 @@
 #include "train/resume.h"
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -101,6 +102,17 @@ std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec&
     }
   }
   return said;
+}
+
+RunSpec with_kept_choices(RunSpec run) {
+  const std::string file = run.out + "/run.toml";
+  std::error_code ignored;
+  const bool open = run.precision == Precision::kAuto || run.threads == 0;
+  if (!open || !std::filesystem::exists(file, ignored)) return run;
+  const RunSpec stored = load_run_spec(file, {});
+  if (run.precision == Precision::kAuto) run.precision = stored.precision;
+  if (run.threads == 0) run.threads = stored.threads;
+  return run;
 }
 
 }  // namespace lathe::train

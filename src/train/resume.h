@@ -16,4 +16,9 @@ namespace lathe::train {
 std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec& run,
                                            const std::string& folder);
 
+// The run as it goes on in its folder: what its file leaves open (precision "auto", threads 0) is
+// what the run has chosen by its run.toml, on another machine too. Unchanged where there is no
+// run.toml. Error where that is damaged.
+RunSpec with_kept_choices(RunSpec run);
+
 }  // namespace lathe::train

@@ -19,6 +19,7 @@
 #include "train/resume.h"
 #include "train/schedule.h"
 #include "train/stop_signals.h"
+#include "train/thread_choice.h"
 
 namespace lathe::train {
 
@@ -29,10 +30,10 @@ using Clock = std::chrono::steady_clock;
 class Trainer {
  public:
   Trainer(const RunSpec& run, bool resume)
-      : run_((check_fresh(run, resume), run)),
-        device_(open_device(run.device, run.threads)),
-        precision_(open_precision(resume ? kept_precision(run.precision, run.out) : run.precision,
-                                  run.device)),
+      : run_((check_fresh(run, resume), resume ? with_kept_choices(run) : run)),
+        device_(open_device(run_.device, run_.threads)),
+        thread_choice_(run_.threads, device_),
+        precision_(open_precision(run_.precision, run_.device)),
         plan_(make_plan(run.model)),
         phases_(phases_of(run)),
         data_(open_data(run)),
@@ -201,6 +202,7 @@ class Trainer {
   // One update; false where a signal came before all of its gradients were there: it is dropped
   // then, and nothing has changed.
   bool train_step() {
+    thread_choice_.before(state_.step);
     const auto start = Clock::now();
     StepMetrics m;
     std::vector<Parameters*> sets = {&parameters_};
@@ -224,6 +226,7 @@ class Trainer {
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     const double tokens = static_cast<double>(run_.batch_tokens());
     m.skipped = !std::isfinite(m.grad_norm);
+    if (const auto chosen = thread_choice_.after(state_.step, seconds)) use_threads(*chosen);
     state_.step += 1;
     state_.tokens += run_.batch_tokens();
     state_.flops += flops;
@@ -251,6 +254,18 @@ class Trainer {
       }
     }
     return true;
+  }
+
+  // Several threads stay an open choice, for the machine that the run goes on.
+  void use_threads(int chosen) {
+    if (chosen > 1) return;
+    run_.threads = chosen;
+    write_file_atomically(directory_.file("run.toml"), print_toml(run_));
+    progress_.say(format(
+        "one thread is faster here than {} ({:.2f} s an update against {:.2f}): going on with "
+        "one; threads = {} chooses otherwise",
+        thread_choice_.all(), thread_choice_.seconds_on_one(), thread_choice_.seconds_on_all(),
+        thread_choice_.all()));
   }
 
   // The validation of this step, unless it has been, or a signal comes before its end.
@@ -335,6 +350,7 @@ class Trainer {
 
   RunSpec run_;
   at::Device device_;
+  ThreadChoice thread_choice_;
   PrecisionChoice precision_;
   Plan plan_;
   Phases phases_;

@@ -109,6 +109,8 @@ TEST_CASE("every whole number beyond 64 bits, or none, is a usage error") {
     for (const char* value : {"9223372036854775808", "18446744073709551616", "-9223372036854775809",
                               "1.5", "1e3", "0x10", "12a"}) {
       command.back() = value;
+      // describe takes tokens as papers write them, 2.2e9 too.
+      if (command[0] == "describe" && value == std::string("1e3")) continue;
       check_refused(run_lathe(command), 2, {command[command.size() - 2], value});
     }
   }

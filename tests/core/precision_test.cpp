@@ -48,18 +48,8 @@ TEST_CASE("precision: what is asked for is kept, and bf16 without the instructio
   CHECK(slow.line.find("many times slower") != std::string::npos);
 }
 
-TEST_CASE("precision: a run file without one is auto, and a resumed run keeps what it was given") {
+TEST_CASE("precision: a run file without one is auto") {
   CHECK(load_run_spec("", {}).precision == Precision::kAuto);
-  const test::TempDir dir;
-  CHECK(kept_precision(Precision::kAuto, dir.path()) == Precision::kAuto);
-  RunSpec run;
-  for (const Precision resolved : {Precision::kBf16, Precision::kF32}) {
-    run.precision = resolved;
-    std::ofstream(dir.file("run.toml")) << print_toml(run);
-    CHECK(kept_precision(Precision::kAuto, dir.path()) == resolved);
-    CHECK(kept_precision(Precision::kF32, dir.path()) == Precision::kF32);
-    CHECK(kept_precision(Precision::kBf16, dir.path()) == Precision::kBf16);
-  }
 }
 
 }  // namespace

@@ -9,11 +9,14 @@ namespace {
 template <class S>
 struct Matrix {
   Matrix(int64_t rows, int64_t columns, bool by_rows, std::mt19937& rng)
-      : row_stride(by_rows ? columns + 3 : 1), column_stride(by_rows ? 1 : rows + 5),
+      : row_stride(by_rows ? columns + 3 : 1),
+        column_stride(by_rows ? 1 : rows + 5),
         values(by_rows ? rows * (columns + 3) - 3 : columns * (rows + 5) - 5, 1) {
     fill_normal(values, rng);
   }
-  double at(int64_t r, int64_t c) const { return value(values[r * row_stride + c * column_stride]); }
+  double at(int64_t r, int64_t c) const {
+    return value(values[r * row_stride + c * column_stride]);
+  }
   int64_t row_stride, column_stride;
   Buffer<S> values;
 };
@@ -42,8 +45,17 @@ void check_product(const TrainKernels& kernels, const Shape& shape, bool a_by_ro
   const ProductPanels packing{k, n, b.values.data(), b.row_stride, b.column_stride, packed.data()};
   kernels.pack_panels(packing, 0, panels / 2);
   kernels.pack_panels(packing, panels / 2, panels);
-  const ProductRows run{k, n, a.values.data(), a.row_stride, a.column_stride, packed.data(), alpha,
-                        beta, with_bias ? bias.data() : nullptr, c.data(), c_stride};
+  const ProductRows run{k,
+                        n,
+                        a.values.data(),
+                        a.row_stride,
+                        a.column_stride,
+                        packed.data(),
+                        alpha,
+                        beta,
+                        with_bias ? bias.data() : nullptr,
+                        c.data(),
+                        c_stride};
   for (const auto& [begin, end] : {std::pair{int64_t{0}, m / 3}, std::pair{m / 3, m}}) {
     kernels.multiply_rows(run, begin, end, 0, panels / 2, scratch.data());
     kernels.multiply_rows(run, begin, end, panels / 2, panels, scratch.data());
@@ -76,8 +88,10 @@ TEST_CASE_TEMPLATE("multiply_rows: C is beta C + alpha A B in any shape, stride 
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(11);
-  const Shape shapes[] = {{1, 1, 1},    {5, 3, 2},     {6, 16, 8},  {12, 32, 16},  {13, 33, 17},
-                          {97, 65, 31}, {192, 64, 64}, {2, 100, 9}, {100, 47, kProductDepth}, {7, 130, 255}};
+  const Shape shapes[] = {{1, 1, 1},     {5, 3, 2},    {6, 16, 8},
+                          {12, 32, 16},  {13, 33, 17}, {97, 65, 31},
+                          {192, 64, 64}, {2, 100, 9},  {100, 47, kProductDepth},
+                          {7, 130, 255}};
   for (const Shape& shape : shapes) {
     for (const bool a_by_rows : {true, false}) {
       for (const bool b_by_rows : {true, false}) {
@@ -102,8 +116,17 @@ TEST_CASE_TEMPLATE("multiply_rows: an element has the same bits however rows and
   Buffer<char> scratch(kernels->product_scratch_bytes);
   kernels->pack_panels({k, n, b.values.data(), b.row_stride, b.column_stride, packed.data()}, 0,
                        panels);
-  ProductRows run{k, n, a.values.data(), a.row_stride, a.column_stride, packed.data(), 1, 0,
-                  nullptr, whole.data(), n};
+  ProductRows run{k,
+                  n,
+                  a.values.data(),
+                  a.row_stride,
+                  a.column_stride,
+                  packed.data(),
+                  1,
+                  0,
+                  nullptr,
+                  whole.data(),
+                  n};
   kernels->multiply_rows(run, 0, m, 0, panels, scratch.data());
   run.c = parts.data();
   for (int64_t row = 0; row < m; row += 7) {

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "core/account.h"
+#include "core/cpu_isa.h"
 #include "core/presets.h"
 #include "support/tiny_models.h"
 #include "train/init.h"
+#include "train/optimizer.h"
 
 using namespace lathe;
 using namespace lathe::train;
@@ -103,6 +105,39 @@ TEST_CASE("recomputing activations changes no loss and no gradient") {
     CHECK(at::equal(a, b));
     CHECK(at::allclose(kept.parameters.flat_grad, again.parameters.flat_grad, 1e-5, 1e-7));
   }
+}
+
+TEST_CASE("an f32 step has the same bits on any number of threads") {
+  if (active_isa() == CpuIsa::kScalar) return;  // LibTorch's own products
+  ModelSpec spec;
+  spec.vocab_size = 300;
+  spec.context_length = 64;
+  spec.d_model = 96;
+  spec.n_layers = 2;
+  spec.n_heads = spec.n_kv_heads = 3;
+  spec.d_head = 32;
+  spec.d_ff = 384;
+  spec.ffn_linear = LinearOption{LinearKind::kBlockShuffle, 0, 2};
+  const int before = at::get_num_threads();
+  Tiny tiny(spec);
+  const at::Tensor in = tokens_of(16, 64, 300), out = tokens_of(16, 64, 300, 5);
+  at::Tensor grad, norm;
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    tiny.parameters.zero_grad();
+    tiny.model.loss_and_grad(in, out, 1.0 / 1024);
+    Parameters* const sets[] = {&tiny.parameters};
+    const at::Tensor norm_here = gradient_norm(sets);
+    if (!grad.defined()) {
+      grad = tiny.parameters.flat_grad.clone();
+      norm = norm_here;
+      CHECK(norm.item<double>() ==
+            doctest::Approx(grad.to(at::kDouble).norm().item<double>()).epsilon(1e-6));
+    }
+    CHECK(at::equal(tiny.parameters.flat_grad, grad));
+    CHECK(at::equal(norm_here, norm));
+  }
+  at::set_num_threads(before);
 }
 
 TEST_CASE("bf16 gradients point where f32 gradients do") {

@@ -26,8 +26,11 @@ at::Tensor wide(const at::Tensor& t) { return t.to(at::kDouble); }
 TEST_CASE("linear_product is scale x w^T + bias, for f32 and bf16") {
   at::manual_seed(1);
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    for (const auto& [n, in, out] : {std::array<int64_t, 3>{1, 1, 1}, {7, 300, 33},
-                                     {200, 520, 96}, {64, 24, 4500}, {1, 768, 100}}) {
+    for (const auto& [n, in, out] : {std::array<int64_t, 3>{1, 1, 1},
+                                     {7, 300, 33},
+                                     {200, 520, 96},
+                                     {64, 24, 4500},
+                                     {1, 768, 100}}) {
       const at::Tensor x = normal({n, in}, type), w = normal({out, in}, type);
       const at::Tensor bias = normal({out}, type);
       const at::Tensor y = linear_product(x, w, bias);
@@ -38,7 +41,8 @@ TEST_CASE("linear_product is scale x w^T + bias, for f32 and bf16") {
   }
 }
 
-TEST_CASE("multiply and add_multiplied take operands as transposed, strided and stacked as they are") {
+TEST_CASE(
+    "multiply and add_multiplied take operands as transposed, strided and stacked as they are") {
   at::manual_seed(2);
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor x = normal({150, 4 * 70}, type);
@@ -52,12 +56,13 @@ TEST_CASE("multiply and add_multiplied take operands as transposed, strided and 
     const at::Tensor grad = at::randn({4, 90, 70}), before = grad.clone();
     add_multiplied(grad, y_by_group.transpose(1, 2), by_group, 0.5);
     check_close(grad,
-                wide(before) + 0.5 * at::bmm(wide(y_by_group).transpose(1, 2), wide(by_group)),
-                150, type);
+                wide(before) + 0.5 * at::bmm(wide(y_by_group).transpose(1, 2), wide(by_group)), 150,
+                type);
 
     // Columns of every second element: no stride is 1.
     const at::Tensor sparse = normal({40, 60}, type).slice(1, 0, 60, 2);
-    check_close(product(sparse, sparse.t(), 2), 2 * at::mm(wide(sparse), wide(sparse).t()), 30, type);
+    check_close(product(sparse, sparse.t(), 2), 2 * at::mm(wide(sparse), wide(sparse).t()), 30,
+                type);
     // Into a transposed matrix.
     const at::Tensor turned = at::zeros({50, 40}, x.options()).t();
     multiply(turned, sparse, normal({30, 50}, type).fill_(1));
