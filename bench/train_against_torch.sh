@@ -50,7 +50,8 @@ for ((round = 0; round < rounds; ++round)); do
   for mode in eager compile; do
     run env "${limits[@]}" "$python" "$baseline" --variant dense,lowrank32 --mode $mode \
       --steps "$steps" --threads 2 "${theirs[@]}" 2>/dev/null |
-      awk '/tok\/s/ { for (i = 1; i <= NF; ++i) if ($i == "tok/s") print "torch-" $2, $1, $(i - 1) }' >>"$results"
+      awk '/tok\/s/ { for (i = 1; i <= NF; ++i) if ($i == "tok/s") print "torch-" $2, $1, $(i - 1) }' >>"$results" ||
+      echo "PyTorch $mode failed: its round has fewer figures" >&2
   done
   echo "round $((round + 1)) of $rounds" >&2
 done

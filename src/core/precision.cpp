@@ -15,10 +15,14 @@ PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits) {
   if (asked == Precision::kF32) return {Precision::kF32, ""};
   if (asked == Precision::kBf16) {
     if (multiplies_bf16) return {Precision::kBf16, ""};
+    // Our kernels widen bf16 on the way; LibTorch's products are the ones that crawl.
+    const bool widens = !cuda && traits.isa >= CpuIsa::kAvx2;
     return {Precision::kBf16,
-            format("precision bf16, as asked for: {} cannot multiply bf16 itself, which may make "
-                   "steps many times slower than with precision = \"f32\"",
-                   device)};
+            format("precision bf16, as asked for: {} cannot multiply bf16 itself{} than with "
+                   "precision = \"f32\"",
+                   device,
+                   widens ? ", and widens it for every product: steps are slower"
+                          : ", which may make steps many times slower")};
   }
   if (multiplies_bf16) {
     return {Precision::kBf16, format("precision bf16: {} multiplies bf16 itself", device)};

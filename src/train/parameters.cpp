@@ -1,11 +1,14 @@
 #include "train/parameters.h"
 
+#include "core/error.h"
+
 namespace lathe::train {
 
 Parameters::Parameters(const std::vector<TensorInfo>& tensors, at::Device device,
                        Precision precision)
     : compute_dtype(precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat) {
-  constexpr i64 kAlign = 32;  // elements: 64 bytes of bf16, a cache line
+  LATHE_CHECK(precision != Precision::kAuto);  // open_precision() has chosen
+  constexpr i64 kAlign = 32;                   // elements: 64 bytes of bf16, a cache line
   for (const TensorInfo& info : tensors) {
     by_name_[info.name] = list_.size();
     list_.push_back({.info = info, .value = {}, .grad = {}, .compute = {}, .offset = 0});

@@ -2,10 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-
 #include "core/config_tree.h"
-#include "support/temp_dir.h"
 
 namespace lathe {
 namespace {
@@ -43,9 +40,13 @@ TEST_CASE("precision: what is asked for is kept, and bf16 without the instructio
     CHECK(choice.line.empty());
   }
   CHECK(choose_precision(Precision::kBf16, cpu(CpuIsa::kAvx512Bf16)).line.empty());
-  const PrecisionChoice slow = choose_precision(Precision::kBf16, cpu(CpuIsa::kAvx2));
-  CHECK(slow.precision == Precision::kBf16);
-  CHECK(slow.line.find("many times slower") != std::string::npos);
+  for (const auto& [traits, cost] : {std::pair{cpu(CpuIsa::kScalar), "many times slower than"},
+                                     std::pair{cpu(CpuIsa::kAvx2), "widens it for every product"},
+                                     std::pair{gpu(75), "many times slower than"}}) {
+    const PrecisionChoice slow = choose_precision(Precision::kBf16, traits);
+    CHECK(slow.precision == Precision::kBf16);
+    CHECK(slow.line.find(cost) != std::string::npos);
+  }
 }
 
 TEST_CASE("precision: a run file without one is auto") {
