@@ -18,11 +18,11 @@ PrecisionChoice choose_precision(Precision asked, const DeviceTraits& traits) {
     // Our kernels widen bf16 on the way; LibTorch's products are the ones that crawl.
     const bool widens = !cuda && traits.isa >= CpuIsa::kAvx2;
     return {Precision::kBf16,
-            format("precision bf16, as asked for: {} cannot multiply bf16 itself{} than with "
+            format("precision bf16, as asked for: {} cannot multiply bf16 itself{} with "
                    "precision = \"f32\"",
                    device,
-                   widens ? ", and widens it for every product: steps are slower"
-                          : ", which may make steps many times slower")};
+                   widens ? ", and widens it for every product: steps are at best as fast as"
+                          : ", which may make steps many times slower than")};
   }
   if (multiplies_bf16) {
     return {Precision::kBf16, format("precision bf16: {} multiplies bf16 itself", device)};
