@@ -1,5 +1,6 @@
 #include "train/products.h"
 
+#include "core/error.h"
 #include "core/numeric.h"
 #include "train/fused.h"
 
@@ -48,13 +49,14 @@ i64 border(i64 size, i64 parts, i64 unit, i64 i) {
 }
 
 // C (m, n) f32 = beta · C + alpha · A B, or bias + alpha · A B. The order of the sums depends on k
-// alone, not on threads.
+// alone, not on threads. None of the sizes is 0.
 void multiply_matrices(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, double alpha,
                        double beta, const at::Tensor& bias) {
   // Elements of B in panels at a time, 10 MB: a last-level cache of ordinary size.
   constexpr i64 kPacked = 2'500'000;
   const auto& kernels = *fused_kernels(a);
   const i64 m = c.size(0), n = c.size(1), k = a.size(1), panel = kernels.product_panel;
+  LATHE_CHECK(m > 0 && n > 0 && k > 0);
   const i64 depths = div_up(k, kProductDepth);
   const i64 stretches = std::min(div_up(n * k, kPacked), div_up(n, panel));
   const i64 most_panels = div_up(div_up(n, panel), stretches);

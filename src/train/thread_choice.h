@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "core/numeric.h"
@@ -13,7 +12,7 @@ namespace lathe::train {
 
 // Measures a run's updates number 2 to 7, by turns on all threads and on one, where the run file
 // leaves their number open (threads = 0) and there are several; nothing of a run that goes on after
-// them. What an update gives does not depend on it, beyond the rounding of bf16 products.
+// them. What an update gives does not depend on it, beyond the rounding of LibTorch's products.
 class ThreadChoice {
  public:
   // `asked` as in the run file. Uses LibTorch's present number of threads as all of them.
