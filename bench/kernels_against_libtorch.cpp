@@ -9,6 +9,7 @@
 
 #include "core/cpu_isa.h"
 #include "core/library_environment.h"
+#include "core/median.h"
 #include "core/plan.h"
 #include "train/activation.h"
 #include "train/attention.h"
@@ -30,11 +31,6 @@ double milliseconds(const std::function<void()>& f) {
   f();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 void compare(const char* name, const std::function<void()>& ours,

@@ -5,6 +5,8 @@
 #include <deque>
 #include <limits>
 
+#include "core/median.h"
+
 namespace lathe::report {
 
 namespace {
@@ -27,15 +29,6 @@ std::vector<size_t> sample_positions(size_t n, i64 most) {
 }
 
 }  // namespace
-
-double median(std::vector<double> values) {
-  if (values.empty()) return kNan;
-  const size_t middle = values.size() / 2;
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(middle);
-  std::nth_element(values.begin(), at, values.end());
-  if (values.size() % 2) return *at;
-  return (*at + *std::max_element(values.begin(), at)) / 2;
-}
 
 std::vector<CurvePoint> smoothed_curve(std::span<const StepLine> steps, i64 most) {
   std::vector<CurvePoint> curve;

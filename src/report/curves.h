@@ -36,7 +36,4 @@ constexpr double kSpikeDeviations = 5;
 // standard deviation where the losses are normal, and which earlier spikes do not inflate).
 std::vector<Spike> find_spikes(std::span<const StepLine> steps);
 
-// NaN for none. Takes a copy, since it reorders.
-double median(std::vector<double> values);
-
 }  // namespace lathe::report

@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/config_tree.h"
+#include "core/median.h"
 #include "core/run_spec.h"
 
 namespace lathe::report {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/median.h"
 #include "core/tensor_list.h"
 #include "train/activation.h"
 #include "train/device.h"
@@ -116,12 +117,6 @@ double milliseconds(at::Device device, const std::function<void()>& run) {
       .count();
 }
 
-double median(std::vector<double>& times) {
-  if (times.empty()) return 0;
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
-}
-
 // The three products of each dense matrix, alone: what guidance cannot do without.
 double products_ms(Ffn& dense, const at::Tensor& x, const at::Tensor& dy, at::Device device) {
   const at::Tensor inner = at::randn({x.size(0), dense.block.up.out}, x.options());
@@ -183,12 +178,12 @@ void measure(std::vector<std::unique_ptr<Ffn>>& variants, const BenchFfnSpec& sp
     }
     if (spec.guided) keep(products, products_ms(dense, x, dy, device));
   }
-  const double product_ms = median(products);
+  const double product_ms = spec.guided ? median(products) : 0;
   for (auto& ffn : variants) {
     BenchFfnRow& row = ffn->row;
     row.forward_ms = median(ffn->forward_times);
     row.step_ms = median(ffn->step_times);
-    row.guided_ms = median(ffn->guided_times);
+    row.guided_ms = ffn->guidance ? median(ffn->guided_times) : 0;
     row.forward_speed = dense.row.forward_ms / row.forward_ms;
     row.step_speed = dense.row.step_ms / row.step_ms;
     row.limit = static_cast<double>(dense.macs) / static_cast<double>(ffn->macs);

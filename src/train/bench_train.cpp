@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/account.h"
+#include "core/median.h"
 #include "core/rng.h"
 #include "train/device.h"
 #include "train/init.h"
@@ -83,8 +84,7 @@ std::vector<BenchTrainRow> bench_train(const BenchTrainSpec& asked, int* threads
   }
   std::vector<BenchTrainRow> rows;
   for (auto& bench : benches) {
-    std::sort(bench->times.begin(), bench->times.end());
-    const double ms = bench->times[bench->times.size() / 2];
+    const double ms = median(bench->times);
     const i64 context = bench->plan.spec.context_length;
     const double tokens = static_cast<double>(options.batch * context);
     rows.push_back({.model = bench->model_name,

@@ -1,5 +1,7 @@
 #include "train/thread_choice.h"
 
+#include "core/median.h"
+
 namespace lathe::train {
 
 namespace {
@@ -10,11 +12,6 @@ constexpr i64 kMeasured = 6;
 constexpr double kLongSeconds = 1;
 
 bool is_single(i64 update) { return (update - kFirst) % 2 == 1; }
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 }  // namespace
 

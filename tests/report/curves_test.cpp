@@ -6,10 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "core/median.h"
 #include "core/rng.h"
 
 using namespace lathe::report;
 using lathe::i64;
+using lathe::median;
 using lathe::Random;
 using lathe::RandomUse;
 
