@@ -11,6 +11,7 @@
 #include "core/account.h"
 #include "core/error.h"
 #include "core/model_spec.h"
+#include "core/spec_source.h"
 
 namespace {
 

@@ -7,9 +7,9 @@
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
-#include "cli/ordered_tasks.h"
-#include "cli/progress_line.h"
-#include "cli/staged_folder.h"
+#include "core/ordered_tasks.h"
+#include "core/progress_line.h"
+#include "core/staged_folder.h"
 #include "core/cpu_limits.h"
 #include "core/dataset.h"
 #include "core/document_reader.h"
@@ -107,7 +107,7 @@ int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
   InterruptGuard interrupts("[data] interrupted; nothing was written");
   const auto folder = interrupts.undisturbed([&] {
-    auto made = std::make_unique<StagedFolder>(options.out, options.force);
+    auto made = std::make_unique<StagedFolder>(options.out, "dataset.json", options.force);
     interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
     return made;
   });

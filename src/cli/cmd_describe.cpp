@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "core/presets.h"
+#include "core/spec_source.h"
 
 namespace lathe {
 

@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
-#include "cli/progress_line.h"
+#include "core/progress_line.h"
 #include "core/dataset.h"
 #include "core/document_reader.h"
 #include "core/error.h"

@@ -3,6 +3,7 @@
 
 #include "cli/describe.h"
 #include "core/presets.h"
+#include "core/spec_source.h"
 
 namespace lathe {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/text_format.h"
+#include "core/packing.h"
 
 namespace lathe {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/packing.h"
 #include "core/text_format.h"
 
 namespace lathe {

@@ -10,6 +10,7 @@
 
 #include "core/dataset.h"
 #include "core/error.h"
+#include "core/packing.h"
 #include "core/text_format.h"
 
 namespace lathe {

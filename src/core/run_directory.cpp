@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
+#include "core/checksum.h"
 #include "core/config_tree.h"
-#include "core/mapped_file.h"
 
 namespace lathe {
 
@@ -47,13 +46,6 @@ struct FolderGuard {
 };
 
 }  // namespace
-
-uint32_t file_checksum(const std::string& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std::string& where) {
   const Json root = parse_json(text, where);

@@ -14,9 +14,6 @@
 
 namespace lathe {
 
-// CRC-32 (zlib's) of a file.
-uint32_t file_checksum(const std::string& path);
-
 // checksums.json: {"name of a file in the folder": its checksum, …}, at least one. Throws Error
 // naming `where`.
 std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std::string& where);

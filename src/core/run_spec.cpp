@@ -7,6 +7,7 @@
 
 #include "core/config_tree.h"
 #include "core/dataset.h"
+#include "core/spec_source.h"
 
 namespace lathe {
 

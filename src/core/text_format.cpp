@@ -11,8 +11,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::string_view kGzip = "\x1f\x8b"sv, kZstd = "\x28\xb5\x2f\xfd"sv;
-
 struct Format {
   std::string_view magic;
   const char* name;
@@ -25,8 +23,8 @@ constexpr const char* kConvert = "convert it to text or JSON lines";
 
 // No text begins so.
 constexpr Format kFormats[] = {
-    {kGzip, "gzip inside of a compressed file", kUnpack},
-    {kZstd, "zstd inside of a compressed file", kUnpack},
+    {"\x1f\x8b"sv, "gzip inside of a compressed file", kUnpack},
+    {"\x28\xb5\x2f\xfd"sv, "zstd inside of a compressed file", kUnpack},
     {"\xfd\x37zXZ\0"sv, "xz", "lathe reads gzip and zstd; unpack it first"},
     {"\x04\x22\x4d\x18"sv, "lz4", "lathe reads gzip and zstd; unpack it first"},
     {"\x1f\x9d"sv, "compress (.Z)", "lathe reads gzip and zstd; unpack it first"},
@@ -92,36 +90,6 @@ void refuse_known(std::string_view head, const Format (&formats)[n], const std::
 }
 
 }  // namespace
-
-bool has_ending(std::string_view name, std::string_view ending) {
-  return name.size() >= ending.size() &&
-         std::equal(ending.begin(), ending.end(),
-                    name.end() - static_cast<std::ptrdiff_t>(ending.size()),
-                    [](char wanted, char c) {
-                      return wanted == (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-                    });
-}
-
-Packing packing_of(std::string_view head) {
-  if (head.starts_with(kGzip)) return Packing::kGzip;
-  if (head.starts_with(kZstd)) return Packing::kZstd;
-  return Packing::kNone;
-}
-
-bool may_become_packed(std::string_view head) {
-  return packing_of(head) == Packing::kNone && (kGzip.starts_with(head) || kZstd.starts_with(head));
-}
-
-Packing packing_named(std::string_view name) {
-  if (has_ending(name, ".gz")) return Packing::kGzip;
-  if (has_ending(name, ".zst")) return Packing::kZstd;
-  return Packing::kNone;
-}
-
-std::string_view without_packing(std::string_view name) {
-  if (packing_named(name) == Packing::kNone) return name;
-  return name.substr(0, name.rfind('.'));
-}
 
 void check_is_text(std::string_view head, const std::string& where) {
   head = head.substr(0, kFormatBytes);

@@ -6,6 +6,7 @@
 #include "core/atomic_file.h"
 #include "core/config_tree.h"
 #include "core/run_directory.h"
+#include "core/spec_source.h"
 #include "report/run_keys.h"
 #include "report/run_record.h"
 #include "report/study.h"

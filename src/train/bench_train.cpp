@@ -8,6 +8,7 @@
 #include "core/account.h"
 #include "core/median.h"
 #include "core/rng.h"
+#include "core/spec_source.h"
 #include "train/device.h"
 #include "train/init.h"
 #include "train/model.h"

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "core/checksum.h"
 #include "core/dataset.h"
-#include "core/run_directory.h"
 
 namespace lathe::train {
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
+#include "core/spec_source.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 

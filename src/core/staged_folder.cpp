@@ -1,4 +1,4 @@
-#include "cli/staged_folder.h"
+#include "core/staged_folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <vector>
 
-#include "core/dataset.h"
 #include "core/error.h"
 
 namespace lathe {
@@ -18,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStaged = ".tmp-";  // begins the name of what is filled aside
-constexpr const char* kLast = "dataset.json";
 
 // What counts as somebody's: not what a killed run has left aside, nor what a new disk begins with.
 std::vector<fs::path> contents(const fs::path& folder) {
@@ -28,7 +26,7 @@ std::vector<fs::path> contents(const fs::path& folder) {
     const std::string name = it->path().filename().string();
     if (!name.starts_with(kStaged) && name != "lost+found") found.push_back(it->path());
   }
-  if (error) fail("[data] cannot read the folder '{}': {}", folder.string(), error.message());
+  if (error) fail("[out] cannot read the folder '{}': {}", folder.string(), error.message());
   return found;
 }
 
@@ -46,17 +44,18 @@ void move_file(const fs::path& from, const fs::path& folder) {
   std::error_code error;
   fs::rename(from, folder / from.filename(), error);
   if (error) {
-    fail("[data] cannot rename '{}' to '{}': {}", from.string(),
+    fail("[out] cannot rename '{}' to '{}': {}", from.string(),
          (folder / from.filename()).string(), error.message());
   }
 }
 
 }  // namespace
 
-StagedFolder::StagedFolder(const std::string& target, bool force) {
+StagedFolder::StagedFolder(const std::string& target, std::string last, bool force)
+    : last_(std::move(last)) {
   std::error_code error;
   target_ = fs::weakly_canonical(fs::absolute(target), error);
-  if (error) fail("[data] cannot use --out '{}': {}", target, error.message());
+  if (error) fail("[out] cannot use --out '{}': {}", target, error.message());
   if (!target_.has_filename()) target_ = target_.parent_path();  // "DIR/"
   check_target(force);
   const std::string id = kStaged + std::to_string(::getpid());
@@ -69,7 +68,7 @@ StagedFolder::StagedFolder(const std::string& target, bool force) {
   const fs::path staged = in_place_ ? target_ / id : fs::path(target_.string() + id);
   if (!error) fs::remove_all(staged, error);
   if (!error) fs::create_directory(staged, error);
-  if (error) fail("[data] cannot create '{}': {}", staged.string(), error.message());
+  if (error) fail("[out] cannot create '{}': {}", staged.string(), error.message());
   staged_ = staged;
 }
 
@@ -82,33 +81,32 @@ void StagedFolder::check_target(bool force) const {
   std::error_code error;
   if (!fs::exists(target_, error)) return;
   if (!fs::is_directory(target_, error)) {
-    fail("[data] --out '{}' is a file, expected a new folder", target_.string());
+    fail("[out] --out '{}' is a file, expected a new folder", target_.string());
   }
   if (contents(target_).empty()) return;
   if (!force) {
-    fail("[data] --out '{}' exists and is not empty, expected a new folder; --force replaces it",
+    fail("[out] --out '{}' exists and is not empty, expected a new folder; --force replaces it",
          target_.string());
   }
-  if (!has_dataset_info(target_.string())) {
+  if (!fs::exists(target_ / last_, error)) {
     fail(
-        "[data] --out '{}' has no dataset.json, so --force does not replace it; remove it "
-        "yourself if it may go",
-        target_.string());
+        "[out] --out '{}' has no {}, so --force does not replace it; remove it yourself if it may go",
+        target_.string(), last_);
   }
 }
 
 void StagedFolder::move_into_target() {
   // Others see a dataset or none, never half of one.
   std::error_code error;
-  fs::remove(target_ / kLast, error);
+  fs::remove(target_ / last_, error);
   for (const fs::path& old : contents(target_)) {
     if (!error) fs::remove_all(old, error);
   }
-  if (error) fail("[data] cannot empty '{}': {}", target_.string(), error.message());
+  if (error) fail("[out] cannot empty '{}': {}", target_.string(), error.message());
   for (const fs::path& file : contents(staged_)) {
-    if (file.filename() != kLast) move_file(file, target_);
+    if (file.filename() != last_) move_file(file, target_);
   }
-  move_file(staged_ / kLast, target_);
+  move_file(staged_ / last_, target_);
 }
 
 // A full folder changes places with the new one, and is what is removed then.
@@ -121,7 +119,7 @@ void StagedFolder::commit() {
       replaces_ ? ::renameat2(AT_FDCWD, staged_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE)
                 : ::rename(staged_.c_str(), target_.c_str());
   if (failed != 0) {
-    fail_errno(format("[data] cannot rename '{}' to '{}'", staged_.string(), target_.string()));
+    fail_errno(format("[out] cannot rename '{}' to '{}'", staged_.string(), target_.string()));
   }
   if (!replaces_) staged_.clear();
 }
