@@ -7,17 +7,17 @@
 #include <cstdio>
 #include <functional>
 
-#include "core/cpu_isa.h"
-#include "core/library_environment.h"
-#include "core/median.h"
-#include "core/plan.h"
-#include "train/activation.h"
-#include "train/attention.h"
+#include "base/cpu_isa.h"
+#include "base/library_environment.h"
+#include "base/median.h"
+#include "model/plan.h"
 #include "train/device.h"
-#include "train/fused.h"
-#include "train/linear.h"
-#include "train/products.h"
-#include "train/shuffle.h"
+#include "train/nn/activation.h"
+#include "train/nn/attention.h"
+#include "train/nn/fused.h"
+#include "train/nn/linear.h"
+#include "train/nn/products.h"
+#include "train/nn/shuffle.h"
 
 namespace lathe::train {
 

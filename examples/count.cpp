@@ -8,10 +8,10 @@
 //   67.5 % of the parameters, 72.2 % of the FLOPs a token forward
 #include <cstdio>
 
-#include "core/account.h"
-#include "core/error.h"
-#include "core/model_spec.h"
-#include "core/spec_source.h"
+#include "base/error.h"
+#include "model/counts.h"
+#include "model/model_spec.h"
+#include "run/spec_source.h"
 
 namespace {
 

@@ -9,9 +9,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/cpu_limits.h"
-#include "core/error.h"
-#include "core/run_directory.h"
+#include "base/cpu_limits.h"
+#include "base/error.h"
+#include "run/run_directory.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cli/count_ranges.h"
-#include "core/run_spec.h"
+#include "run/run_spec.h"
 
 namespace lathe {
 

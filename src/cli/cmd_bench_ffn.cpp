@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_options.h"
-#include "train/bench_ffn.h"
+#include "train/bench/ffn.h"
 
 namespace lathe {
 

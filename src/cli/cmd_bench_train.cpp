@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_options.h"
-#include "train/bench_train.h"
+#include "train/bench/train.h"
 
 namespace lathe {
 

@@ -4,18 +4,18 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/cpu_limits.h"
+#include "base/error.h"
+#include "base/ordered_tasks.h"
+#include "base/progress_line.h"
+#include "base/staged_folder.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
-#include "core/ordered_tasks.h"
-#include "core/progress_line.h"
-#include "core/staged_folder.h"
-#include "core/cpu_limits.h"
-#include "core/dataset.h"
-#include "core/document_reader.h"
-#include "core/error.h"
-#include "core/input_files.h"
-#include "core/tokenizer.h"
+#include "data/dataset.h"
+#include "data/document_reader.h"
+#include "data/input_files.h"
+#include "text/tokenizer.h"
 
 namespace lathe {
 namespace {

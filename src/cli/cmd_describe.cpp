@@ -7,8 +7,8 @@
 
 #include "cli/commands.h"
 #include "cli/describe.h"
-#include "core/presets.h"
-#include "core/spec_source.h"
+#include "model/presets.h"
+#include "run/spec_source.h"
 
 namespace lathe {
 

@@ -4,15 +4,15 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/progress_line.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
-#include "core/progress_line.h"
-#include "core/dataset.h"
-#include "core/document_reader.h"
-#include "core/error.h"
-#include "core/shards.h"
-#include "core/windows.h"
+#include "data/dataset.h"
+#include "data/document_reader.h"
+#include "data/shards.h"
+#include "eval/windows.h"
 #include "infer/generate.h"
 #include "infer/score.h"
 

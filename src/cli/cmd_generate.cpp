@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
-#include "core/error.h"
 #include "infer/generate.h"
 
 namespace lathe {

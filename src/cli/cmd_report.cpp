@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/atomic_file.h"
 #include "cli/commands.h"
-#include "core/atomic_file.h"
 #include "report/page.h"
 
 namespace lathe {

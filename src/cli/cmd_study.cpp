@@ -3,11 +3,11 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/library_environment.h"
 #include "cli/commands.h"
 #include "cli/exec_train.h"
-#include "cli/study_runner.h"
-#include "core/library_environment.h"
 #include "report/groups.h"
+#include "study/study_runner.h"
 
 namespace lathe {
 

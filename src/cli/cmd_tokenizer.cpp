@@ -6,18 +6,18 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/atomic_file.h"
+#include "base/cpu_limits.h"
+#include "base/error.h"
+#include "base/ordered_tasks.h"
+#include "base/progress_line.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
-#include "core/ordered_tasks.h"
-#include "core/progress_line.h"
-#include "core/atomic_file.h"
-#include "core/bpe_trainer.h"
-#include "core/cpu_limits.h"
-#include "core/document_reader.h"
-#include "core/error.h"
-#include "core/input_files.h"
-#include "core/tokenizer.h"
+#include "data/document_reader.h"
+#include "data/input_files.h"
+#include "text/bpe_trainer.h"
+#include "text/tokenizer.h"
 
 namespace lathe {
 namespace {

@@ -6,8 +6,8 @@
 #include <charconv>
 #include <string>
 
-#include "core/error.h"
-#include "core/numeric.h"
+#include "base/error.h"
+#include "base/numeric.h"
 
 namespace lathe {
 

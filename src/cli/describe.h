@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "core/account.h"
-#include "core/fields.h"
+#include "base/fields.h"
+#include "model/counts.h"
 
 namespace lathe {
 

@@ -2,8 +2,8 @@
 #include <array>
 
 #include "cli/describe.h"
-#include "core/presets.h"
-#include "core/spec_source.h"
+#include "model/presets.h"
+#include "run/spec_source.h"
 
 namespace lathe {
 

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/error.h"
-#include "core/library_environment.h"
+#include "base/error.h"
+#include "base/library_environment.h"
 
 namespace lathe {
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu_isa.h"
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/exec_train.h"
-#include "core/cpu_isa.h"
-#include "core/error.h"
 
 namespace lathe {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <string>
 
+#include "base/error.h"
+#include "base/library_environment.h"
 #include "cli/commands_train.h"
-#include "core/error.h"
-#include "core/library_environment.h"
 
 namespace {
 

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <string>
 
+#include "base/cpu_limits.h"
 #include "cli/count_ranges.h"
-#include "core/cpu_limits.h"
-#include "core/run_directory.h"
 #include "infer/generate.h"
+#include "run/run_directory.h"
 
 namespace lathe {
 

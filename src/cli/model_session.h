@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "core/tokenizer.h"
 #include "infer/forward.h"
 #include "infer/model.h"
+#include "text/tokenizer.h"
 
 namespace lathe {
 

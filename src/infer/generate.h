@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/tokenizer.h"
 #include "infer/forward.h"
 #include "infer/sampler.h"
+#include "text/tokenizer.h"
 
 namespace lathe {
 

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "core/config_tree.h"
-#include "core/error.h"
-#include "core/tensor_list.h"
+#include "base/config_tree.h"
+#include "base/error.h"
 #include "kernels/dispatch.h"
+#include "model/tensor_list.h"
 
 namespace lathe {
 

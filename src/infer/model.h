@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include "core/plan.h"
-#include "core/safetensors.h"
 #include "kernels/buffer.h"
 #include "kernels/matmul.h"
+#include "model/plan.h"
+#include "weights/safetensors.h"
 
 namespace lathe {
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "core/fields.h"
-#include "core/rng.h"
+#include "base/fields.h"
+#include "base/rng.h"
 
 namespace lathe {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "core/windows.h"
+#include "eval/windows.h"
 #include "infer/forward.h"
 
 namespace lathe {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/utf8.h"
+#include "base/error.h"
+#include "base/utf8.h"
 
 namespace lathe {
 

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace lathe {
 

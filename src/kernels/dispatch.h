@@ -1,7 +1,7 @@
-// Which table of kernels goes with a class of CPU (core/cpu_isa.h).
+// Which table of kernels goes with a class of CPU (base/cpu_isa.h).
 #pragma once
 
-#include "core/cpu_isa.h"
+#include "base/cpu_isa.h"
 #include "kernels/kernels.h"
 
 namespace lathe {

@@ -55,7 +55,7 @@ struct Kernels {
 
   void (*axpy)(float a, const float* x, float* y, i64 n);  // y += a·x
 
-  // Round to nearest even, NaN stays NaN (core/dtype.h's Bf16).
+  // Round to nearest even, NaN stays NaN (base/dtype.h's Bf16).
   void (*to_bf16)(const float* x, uint16_t* y, i64 n);
   void (*from_bf16)(const uint16_t* x, float* y, i64 n);
 };

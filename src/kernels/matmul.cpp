@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/error.h"
-#include "core/numeric.h"
+#include "base/error.h"
+#include "base/numeric.h"
 #include "kernels/buffer.h"
 #include "kernels/dispatch.h"
 #include "kernels/onednn.h"

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "core/dtype.h"
+#include "base/dtype.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 

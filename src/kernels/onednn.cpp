@@ -6,7 +6,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "kernels/dispatch.h"
 
 namespace lathe {

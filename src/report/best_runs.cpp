@@ -1,8 +1,8 @@
 #include "report/best_runs.h"
 
-#include "core/run_spec.h"
 #include "report/groups.h"
 #include "report/run_keys.h"
+#include "run/run_spec.h"
 
 namespace lathe::report {
 

@@ -5,7 +5,7 @@
 #include <deque>
 #include <limits>
 
-#include "core/median.h"
+#include "base/median.h"
 
 namespace lathe::report {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "report/metrics_log.h"
+#include "run/metrics_log.h"
 
 namespace lathe::report {
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <set>
 
-#include "core/account.h"
+#include "model/counts.h"
 #include "report/names.h"
 #include "report/run_keys.h"
 

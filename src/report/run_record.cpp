@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <limits>
 
-#include "core/atomic_file.h"
-#include "core/config_tree.h"
-#include "core/median.h"
-#include "core/run_spec.h"
+#include "base/atomic_file.h"
+#include "base/config_tree.h"
+#include "base/median.h"
+#include "run/run_spec.h"
 
 namespace lathe::report {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/model_spec.h"
+#include "model/model_spec.h"
 #include "report/curves.h"
 
 namespace lathe::report {

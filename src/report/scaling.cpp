@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/rng.h"
+#include "base/rng.h"
 
 namespace lathe::report {
 

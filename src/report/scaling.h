@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/numeric.h"
+#include "base/numeric.h"
 
 namespace lathe::report {
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/atomic_file.h"
-#include "core/safetensors.h"
+#include "base/atomic_file.h"
+#include "weights/safetensors.h"
 
 namespace lathe::train {
 

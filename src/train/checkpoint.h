@@ -1,12 +1,12 @@
 // What a checkpoint of a run holds, beyond the model directory: optimizer state and trainer state.
 #pragma once
 
-#include "core/run_directory.h"
-#include "core/run_spec.h"
-#include "core/tokenizer.h"
-#include "train/guidance.h"
-#include "train/optimizer.h"
-#include "train/trainer_state.h"
+#include "run/run_directory.h"
+#include "run/run_spec.h"
+#include "run/trainer_state.h"
+#include "text/tokenizer.h"
+#include "train/nn/guidance.h"
+#include "train/optim/optimizer.h"
 
 namespace lathe::train {
 

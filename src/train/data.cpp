@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "core/checksum.h"
-#include "core/dataset.h"
+#include "base/checksum.h"
+#include "data/dataset.h"
 
 namespace lathe::train {
 

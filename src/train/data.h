@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "core/batches.h"
-#include "core/run_spec.h"
-#include "core/tokenizer.h"
+#include "data/batches.h"
+#include "run/run_spec.h"
+#include "text/tokenizer.h"
 #include "train/evaluate.h"
 
 namespace lathe::train {

@@ -6,8 +6,8 @@
 
 #include <chrono>
 
-#include "core/cpu_limits.h"
-#include "train/products.h"
+#include "base/cpu_limits.h"
+#include "train/nn/products.h"
 
 namespace lathe::train {
 

@@ -1,8 +1,8 @@
 // The device a run is on.
 #pragma once
 
-#include "core/precision.h"
-#include "core/run_spec.h"
+#include "run/precision.h"
+#include "run/run_spec.h"
 #include "train/torch.h"
 
 namespace lathe::train {

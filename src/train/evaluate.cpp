@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/rng.h"
+#include "base/rng.h"
 
 namespace lathe::train {
 

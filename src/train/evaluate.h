@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "core/shards.h"
-#include "core/tokenizer.h"
-#include "core/windows.h"
-#include "train/model.h"
+#include "data/shards.h"
+#include "eval/windows.h"
+#include "text/tokenizer.h"
+#include "train/nn/model.h"
 
 namespace lathe::train {
 

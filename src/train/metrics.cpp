@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/fields.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/fields.h"
 
 namespace lathe::train {
 

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "core/numeric.h"
-#include "core/terminal_line.h"
+#include "base/numeric.h"
+#include "base/terminal_line.h"
 
 namespace lathe::train {
 

@@ -1,6 +1,6 @@
 #include "train/thread_choice.h"
 
-#include "core/median.h"
+#include "base/median.h"
 
 namespace lathe::train {
 

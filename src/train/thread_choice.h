@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/numeric.h"
+#include "base/numeric.h"
 #include "train/torch.h"
 
 namespace lathe::train {

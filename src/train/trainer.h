@@ -1,7 +1,7 @@
 // The training loop. No LibTorch in this header.
 #pragma once
 
-#include "core/run_spec.h"
+#include "run/run_spec.h"
 
 namespace lathe::train {
 

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "cli/model_files.h"
-#include "core/run_directory.h"
+#include "run/run_directory.h"
 
 using namespace lathe;
 using namespace lathe::test;

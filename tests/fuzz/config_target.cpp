@@ -1,7 +1,7 @@
 // JSON and TOML config files. What parses must survive printing and parsing again.
 #include <nlohmann/json.hpp>
 
-#include "core/config_tree.h"
+#include "base/config_tree.h"
 #include "fuzz/fuzz.h"
 
 using namespace lathe;

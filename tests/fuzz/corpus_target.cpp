@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "core/document_reader.h"
-#include "core/error.h"
+#include "base/error.h"
+#include "data/document_reader.h"
 #include "fuzz/fuzz.h"
 
 using namespace lathe;

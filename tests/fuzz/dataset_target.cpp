@@ -1,9 +1,9 @@
 // The JSON files that say what lies beside them: dataset.json, a checkpoint's checksums.json.
-#include "core/atomic_file.h"
-#include "core/dataset.h"
-#include "core/error.h"
-#include "core/run_directory.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "data/dataset.h"
 #include "fuzz/fuzz.h"
+#include "run/run_directory.h"
 
 using namespace lathe;
 

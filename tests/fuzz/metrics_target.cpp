@@ -2,8 +2,8 @@
 // NUL a run file in TOML.
 #include <cmath>
 
-#include "core/config_tree.h"
-#include "core/error.h"
+#include "base/config_tree.h"
+#include "base/error.h"
 #include "fuzz/fuzz.h"
 #include "report/page.h"
 

@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/account.h"
-#include "core/config_tree.h"
-#include "core/presets.h"
-#include "core/tensor_list.h"
+#include "base/config_tree.h"
 #include "fuzz/fuzz.h"
+#include "model/counts.h"
+#include "model/presets.h"
+#include "model/tensor_list.h"
 
 using namespace lathe;
 

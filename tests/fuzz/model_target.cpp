@@ -2,7 +2,7 @@
 // whatever its numbers are.
 #include <nlohmann/json.hpp>
 
-#include "core/config_tree.h"
+#include "base/config_tree.h"
 #include "fuzz/fuzz.h"
 #include "infer/forward.h"
 #include "support/temp_dir.h"

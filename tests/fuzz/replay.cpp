@@ -12,7 +12,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "core/rng.h"
+#include "base/rng.h"
 #include "fuzz/fuzz.h"
 
 namespace {

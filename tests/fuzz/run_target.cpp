@@ -2,11 +2,11 @@
 // again.
 #include <nlohmann/json.hpp>
 
-#include "core/config_tree.h"
-#include "core/error.h"
-#include "core/run_spec.h"
+#include "base/config_tree.h"
+#include "base/error.h"
 #include "fuzz/fuzz.h"
-#include "train/trainer_state.h"
+#include "run/run_spec.h"
+#include "run/trainer_state.h"
 
 using namespace lathe;
 using namespace lathe::train;

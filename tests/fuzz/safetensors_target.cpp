@@ -1,9 +1,9 @@
 // safetensors files: every view must lie inside the file and have the size of its shape.
 #include <cstring>
 
-#include "core/error.h"
-#include "core/safetensors.h"
+#include "base/error.h"
 #include "fuzz/fuzz.h"
+#include "weights/safetensors.h"
 
 using namespace lathe;
 

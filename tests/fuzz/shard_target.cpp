@@ -1,8 +1,8 @@
 // Token shards.
 #include <cstring>
 
-#include "core/error.h"
-#include "core/shards.h"
+#include "base/error.h"
+#include "data/shards.h"
 #include "fuzz/fuzz.h"
 
 using namespace lathe;

@@ -1,9 +1,9 @@
 // Study files: what parses has a grid whose names are single folders, all different.
 #include <set>
 
-#include "core/atomic_file.h"
+#include "base/atomic_file.h"
 #include "fuzz/fuzz.h"
-#include "report/study.h"
+#include "study/study.h"
 
 using namespace lathe;
 using namespace lathe::report;

@@ -2,8 +2,8 @@
 // empty line, then the bytes. The text is UTF-8, and the same however tokens cut the bytes.
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/utf8.h"
+#include "base/error.h"
+#include "base/utf8.h"
 #include "fuzz/fuzz.h"
 #include "infer/text_stream.h"
 

@@ -1,11 +1,11 @@
 // tokenizer.json, GPT-2's pair of files, and SentencePiece models. What loads must encode and
 // decode any bytes. Input: a kind (j, g, s), then the file; for g two files with a NUL between.
-#include "core/bpe_definition.h"
-#include "core/error.h"
-#include "core/sentencepiece_settings.h"
-#include "core/tokenizer.h"
-#include "core/tokenizer_bpe.h"
+#include "base/error.h"
 #include "fuzz/fuzz.h"
+#include "text/bpe_definition.h"
+#include "text/sentencepiece_settings.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_bpe.h"
 
 using namespace lathe;
 

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "infer/loaded.h"
 #include "infer/reference_model.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "infer/loaded.h"
 #include "support/error_text.h"
 

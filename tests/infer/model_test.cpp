@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/account.h"
 #include "infer/kv_cache.h"
 #include "infer/loaded.h"
+#include "model/counts.h"
 #include "support/error_text.h"
 
 namespace lathe {

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <functional>
 
-#include "core/dtype.h"
-#include "core/error.h"
-#include "core/rng.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/rng.h"
 #include "kernels/dispatch.h"
 
 namespace lathe {

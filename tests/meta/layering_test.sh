@@ -6,19 +6,26 @@
 #   layering_test.sh --self-test    that each rule does catch its breach
 set -euo pipefail
 
-# layer: what it may include of ours. `cli` may include everything.
+# room: what it may include of ours, itself included. `cli` may include everything.
 allowed() {
   case "$1" in
-    core) echo core ;;
-    kernels) echo core kernels ;;
-    infer) echo core kernels infer ;;
-    report) echo core report ;;
-    train) echo core kernels train ;;
-    serve) echo core kernels infer serve ;;
-    cli) echo core kernels infer report train serve cli ;;
+    base) echo base ;;
+    model) echo base model ;;
+    text) echo base text ;;
+    data) echo base text data ;;
+    weights) echo base model text weights ;;
+    eval) echo base model text data weights eval ;;
+    run) echo base model text data weights run ;;
+    kernels) echo base kernels ;;
+    infer) echo base model text data weights eval kernels infer ;;
+    serve) echo base model text data weights eval kernels infer serve ;;
+    train) echo base model text data weights eval run kernels train ;;
+    report) echo base model text data weights run report ;;
+    study) echo base model text data weights run report study ;;
+    cli) echo "$layers" ;;
   esac
 }
-layers="core kernels infer report train serve cli"
+layers="base model text data weights eval run kernels infer serve train report study cli"
 longest=500
 
 check() {
@@ -88,14 +95,16 @@ check() {
 
 # A tree without breaches, to plant one in.
 make_tree() {
-  mkdir -p "$1"/src/{core,kernels,infer,report,train,serve,cli} "$1/tests/core" "$1/cmake"
-  echo '#include "core/a.h"' >"$1/src/core/a.cpp"
-  echo '#pragma once' >"$1/src/core/a.h"
-  echo 'add_library(core a.cpp)' >"$1/src/core/CMakeLists.txt"
-  printf '#include "core/a.h"\n#include <torch/torch.h>\n' >"$1/src/train/t.cpp"
+  local layer
+  for layer in $layers; do mkdir -p "$1/src/$layer"; done
+  mkdir -p "$1/tests/base" "$1/cmake"
+  echo '#include "base/a.h"' >"$1/src/base/a.cpp"
+  echo '#pragma once' >"$1/src/base/a.h"
+  echo 'add_library(base a.cpp)' >"$1/src/base/CMakeLists.txt"
+  printf '#include "base/a.h"\n#include <torch/torch.h>\n' >"$1/src/train/t.cpp"
   echo 'add_library(train t.cpp)' >"$1/src/train/CMakeLists.txt"
-  echo 'int main() {}' >"$1/tests/core/a_test.cpp"
-  printf 'tests(\n  a_test.cpp\n)\n' >"$1/tests/core/CMakeLists.txt"
+  echo 'int main() {}' >"$1/tests/base/a_test.cpp"
+  printf 'tests(\n  a_test.cpp\n)\n' >"$1/tests/base/CMakeLists.txt"
 }
 
 self_test() {
@@ -116,8 +125,19 @@ self_test() {
       return 1
     fi
   done <<'EOF'
-src/core/a.cpp:2: core includes kernels|echo '#include "kernels/k.h"' >>src/core/a.cpp
-src/core/a.cpp:2: core includes LibTorch|echo '  #  include <ATen/ATen.h>' >>src/core/a.cpp
+src/base/a.cpp:2: base includes model|echo '#include "model/plan.h"' >>src/base/a.cpp
+model includes text|echo '#include "text/tokenizer.h"' >src/model/m.h
+text includes model|echo '#include "model/plan.h"' >src/text/t.h
+data includes weights|echo '#include "weights/safetensors.h"' >src/data/d.h
+weights includes eval|echo '#include "eval/windows.h"' >src/weights/w.h
+eval includes run|echo '#include "run/run_spec.h"' >src/eval/e.h
+eval includes infer|echo '#include "infer/model.h"' >src/eval/e.h
+run includes train|echo '#include "train/trainer.h"' >src/run/r.h
+infer includes run|echo '#include "run/run_spec.h"' >src/infer/i.h
+report includes study|echo '#include "study/study.h"' >src/report/r.h
+train includes cli|echo '#include "cli/commands.h"' >>src/train/t.cpp
+src/base/a.cpp:2: base includes kernels|echo '#include "kernels/k.h"' >>src/base/a.cpp
+src/base/a.cpp:2: base includes LibTorch|echo '  #  include <ATen/ATen.h>' >>src/base/a.cpp
 train includes infer|echo '#include "infer/model.h"' >>src/train/t.cpp
 infer includes train|echo '#include "train/t.h"' >src/infer/i.h
 infer includes serve|echo '#include "serve/t.h"' >src/infer/i.h
@@ -127,13 +147,13 @@ infer includes report|echo '#include "report/page.h"' >src/infer/i.h
 report includes LibTorch|echo '#include <torch/torch.h>' >src/report/r.h
 serve includes train|echo '#include "train/t.h"' >src/serve/s.h
 does not know|mkdir src/misc
-src/core/a.h: 501 lines|seq 501 | sed 's,^,// ,' >src/core/a.h
+src/base/a.h: 501 lines|seq 501 | sed 's,^,// ,' >src/base/a.h
 src/report/p.js: 501 lines|seq 501 >src/report/p.js
-src/core/b.cpp: in no CMakeLists.txt|touch src/core/b.cpp
-tests/core/b_test.cpp: in no CMakeLists.txt|touch tests/core/b_test.cpp && echo xb_test.cpp >>tests/core/CMakeLists.txt
+src/base/b.cpp: in no CMakeLists.txt|touch src/base/b.cpp
+tests/base/b_test.cpp: in no CMakeLists.txt|touch tests/base/b_test.cpp && echo xb_test.cpp >>tests/base/CMakeLists.txt
 examples/e.cpp: 501 lines|mkdir examples && seq 501 | sed 's,^,// ,' >examples/e.cpp
 examples/e.cpp: in no CMakeLists.txt|mkdir examples && touch examples/e.cpp
-src/core/lost.h: nobody includes it|touch src/core/lost.h
+src/base/lost.h: nobody includes it|touch src/base/lost.h
 EOF
   echo "$n breaches caught"
 }

@@ -5,7 +5,7 @@
 #include "support/temp_dir.h"
 #include "support/tiny_models.h"
 #include "train/checkpoint.h"
-#include "train/model.h"
+#include "train/nn/model.h"
 
 using namespace lathe;
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/median.h"
-#include "core/rng.h"
+#include "base/median.h"
+#include "base/rng.h"
 
 using namespace lathe::report;
 using lathe::i64;

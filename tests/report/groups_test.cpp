@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/account.h"
-#include "core/config_tree.h"
+#include "base/config_tree.h"
+#include "model/counts.h"
 #include "report/best_runs.h"
 #include "report/planted_runs.h"
 #include "support/error_text.h"

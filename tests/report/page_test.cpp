@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/atomic_file.h"
+#include "base/atomic_file.h"
 #include "report/planted_runs.h"
 #include "support/run_program.h"
 

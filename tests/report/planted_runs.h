@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/format.h"
+#include "base/format.h"
 
 namespace lathe::test {
 

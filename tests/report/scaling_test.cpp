@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/rng.h"
+#include "base/rng.h"
 
 using namespace lathe::report;
 using lathe::i64;

@@ -4,8 +4,8 @@
 
 #include <cstdio>
 
-#include "core/error.h"
-#include "core/library_environment.h"
+#include "base/error.h"
+#include "base/library_environment.h"
 
 int main(int argc, char** argv) {
   // LATHE_CPU_ISA is to limit LibTorch in tests too. Where this CPU lacks the class, the message

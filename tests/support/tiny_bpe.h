@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/bpe_definition.h"
+#include "text/bpe_definition.h"
 
 namespace lathe::test {
 

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "core/atomic_file.h"
-#include "core/plan.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
-#include "core/tensor_list.h"
+#include "base/atomic_file.h"
+#include "base/rng.h"
+#include "model/plan.h"
+#include "model/tensor_list.h"
+#include "weights/safetensors.h"
 
 namespace lathe::test {
 

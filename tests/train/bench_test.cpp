@@ -3,10 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/linear_spec.h"
+#include "model/linear_spec.h"
 #include "support/error_text.h"
 #include "support/run_program.h"
-#include "train/bench_ffn.h"
+#include "train/bench/ffn.h"
 
 using namespace lathe;
 using namespace lathe::train;

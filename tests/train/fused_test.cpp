@@ -1,5 +1,5 @@
 // How the fused kernels' ranges are spread over LibTorch's threads.
-#include "train/fused.h"
+#include "train/nn/fused.h"
 
 #include <doctest/doctest.h>
 

@@ -1,11 +1,11 @@
 // Whole self-guided runs: exact resume in every phase, what checkpoints hold, what is refused.
 #include <doctest/doctest.h>
 
-#include "core/account.h"
-#include "core/safetensors.h"
-#include "core/tensor_list.h"
+#include "model/counts.h"
+#include "model/tensor_list.h"
 #include "support/error_text.h"
 #include "trained_runs.h"
+#include "weights/safetensors.h"
 
 using namespace lathe;
 using namespace lathe::train;

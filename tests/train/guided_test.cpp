@@ -3,12 +3,12 @@
 
 #include <cmath>
 
-#include "core/account.h"
+#include "model/counts.h"
 #include "one_block.h"
 #include "support/tiny_models.h"
-#include "train/guided_linear.h"
-#include "train/model.h"
-#include "train/projection.h"
+#include "train/nn/guided_linear.h"
+#include "train/nn/model.h"
+#include "train/nn/projection.h"
 
 using namespace lathe;
 using namespace lathe::train;

@@ -1,12 +1,12 @@
 // Every kind of linear against its dense matrix, and its gradients against finite differences.
-#include "train/linear.h"
+#include "train/nn/linear.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "one_block.h"
-#include "train/projection.h"
+#include "train/nn/projection.h"
 
 using namespace lathe;
 using namespace lathe::train;

@@ -1,11 +1,11 @@
 // The chunked loss against the whole matrix of logits.
-#include "train/loss.h"
+#include "train/nn/loss.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "train/init.h"
+#include "train/nn/init.h"
 
 using namespace lathe;
 using namespace lathe::train;

@@ -1,16 +1,16 @@
 // Whole models: gradients, causality, recomputation, allocation.
-#include "train/model.h"
+#include "train/nn/model.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "core/account.h"
-#include "core/cpu_isa.h"
-#include "core/presets.h"
+#include "base/cpu_isa.h"
+#include "model/counts.h"
+#include "model/presets.h"
 #include "support/tiny_models.h"
-#include "train/init.h"
-#include "train/optimizer.h"
+#include "train/nn/init.h"
+#include "train/optim/optimizer.h"
 
 using namespace lathe;
 using namespace lathe::train;

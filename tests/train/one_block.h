@@ -1,9 +1,9 @@
 // A model of one block, to look at a single linear of any kind and shape.
 #pragma once
 
-#include "core/linear_spec.h"
-#include "train/init.h"
-#include "train/linear.h"
+#include "model/linear_spec.h"
+#include "train/nn/init.h"
+#include "train/nn/linear.h"
 
 namespace lathe::train {
 

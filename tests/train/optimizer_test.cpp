@@ -1,5 +1,5 @@
 // AdamW against its formula, the schedules against values worked by hand.
-#include "train/optimizer.h"
+#include "train/optim/optimizer.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "one_block.h"
-#include "train/schedule.h"
+#include "train/optim/schedule.h"
 
 using namespace lathe;
 using namespace lathe::train;

@@ -1,7 +1,7 @@
 // Whole runs whose precision is left open, on this CPU kept to a class.
 #include <doctest/doctest.h>
 
-#include "core/precision.h"
+#include "run/precision.h"
 #include "trained_runs.h"
 
 using namespace lathe;

@@ -1,6 +1,6 @@
 // The seam of the matrix products against LibTorch's f64: every layout that a caller hands over,
 // stacks, and more columns and depth than a block holds.
-#include "train/products.h"
+#include "train/nn/products.h"
 
 #include <doctest/doctest.h>
 

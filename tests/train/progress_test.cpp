@@ -2,7 +2,7 @@
 // terminal would obey.
 #include <doctest/doctest.h>
 
-#include "core/terminal_line.h"
+#include "base/terminal_line.h"
 #include "support/error_text.h"
 #include "support/terminal.h"
 #include "train/metrics.h"

@@ -5,8 +5,8 @@
 
 #include <fstream>
 
+#include "run/resume.h"
 #include "support/temp_dir.h"
-#include "train/resume.h"
 
 using namespace lathe;
 using namespace lathe::train;

@@ -12,11 +12,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/atomic_file.h"
-#include "core/dataset.h"
-#include "core/rng.h"
-#include "core/run_directory.h"
-#include "core/run_spec.h"
+#include "base/atomic_file.h"
+#include "base/rng.h"
+#include "data/dataset.h"
+#include "run/run_directory.h"
+#include "run/run_spec.h"
 #include "support/run_program.h"
 #include "support/temp_dir.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/file_lock.h"
+#include "base/file_lock.h"
 #include "support/error_text.h"
 #include "support/shared_data.h"
 #include "support/tiny_models.h"

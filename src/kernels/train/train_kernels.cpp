@@ -1,7 +1,7 @@
 // Chooses the kernels; compiled for any x86-64.
 #include "kernels/train/train_kernels.h"
 
-#include "core/cpu_isa.h"
+#include "base/cpu_isa.h"
 
 namespace lathe {
 

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/dtype.h"
+#include "base/dtype.h"
 
 namespace lathe {
 
@@ -187,7 +187,7 @@ struct TrainKernels {
   void (*collect_columns)(const CollectColumns&, int64_t begin, int64_t end);
 };
 
-// The kernels of this process's class (core/cpu_isa.h) for a storage type, or null where the class
+// The kernels of this process's class (base/cpu_isa.h) for a storage type, or null where the class
 // has none (scalar) or the type is neither f32 nor bf16: there the caller uses other operations.
 // The answer never changes; safe from any thread.
 const TrainKernels* train_kernels(DType storage);

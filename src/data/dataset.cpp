@@ -1,0 +1,187 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/config_tree.h"
+#include "base/error.h"
+
+namespace lathe {
+namespace {
+
+constexpr const char* kFileName = "/dataset.json";
+
+void check_keys(const Json& object, const std::vector<std::string>& known,
+                const std::string& where) {
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const std::string near = nearest_name(key, known);
+    fail("[data] {}: unknown key '{}'{}", where, key,
+         near.empty() ? "" : "; did you mean '" + near + "'?");
+  }
+}
+
+int64_t read_count(const Json& parent, const char* key, const std::string& where) {
+  const auto found = parent.find(key);
+  if (found == parent.end() || !found->is_number_integer() ||
+      (found->is_number_unsigned() && found->get<uint64_t>() >> 63 != 0) ||
+      found->get<int64_t>() < 0) {
+    fail("[data] {}: '{}' is {}, expected a whole number of at least 0", where, key,
+         found == parent.end() ? "missing" : found->dump(-1, ' ', true));
+  }
+  return found->get<int64_t>();
+}
+
+SplitInfo read_split(const Json& root, const char* key, const std::string& where) {
+  const auto found = root.find(key);
+  if (found == root.end() || !found->is_object()) {
+    fail("[data] {}: '{}' is missing, expected an object; prepare the data again", where, key);
+  }
+  check_keys(*found, {"tokens", "bytes", "documents"}, where);
+  return {read_count(*found, "tokens", where), read_count(*found, "bytes", where),
+          read_count(*found, "documents", where)};
+}
+
+Json split_json(const SplitInfo& split) {
+  return {{"tokens", split.tokens}, {"bytes", split.bytes}, {"documents", split.documents}};
+}
+
+}  // namespace
+
+DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) {
+  const Json root = parse_json(text, "[data] " + where);
+  if (!root.is_object()) fail("[data] {}: not a JSON object; is the file whole?", where);
+  check_keys(root, {"tokenizer", "vocab_size", "train", "val"}, where);
+  DatasetInfo info;
+  const auto tokenizer = root.find("tokenizer");
+  if (tokenizer == root.end() || !tokenizer->is_string()) {
+    fail("[data] {}: 'tokenizer' is missing, expected the name of the tokenizer's file", where);
+  }
+  info.tokenizer = tokenizer->get<std::string>();
+  if (!is_plain_file_name(info.tokenizer)) {
+    fail("[data] {}: 'tokenizer' is '{}', expected a file name inside the folder", where,
+         info.tokenizer.c_str());
+  }
+  info.vocab_size = read_count(root, "vocab_size", where);
+  if (info.vocab_size == 0) {
+    fail("[data] {}: 'vocab_size' is 0, expected at least 1; prepare the data again", where);
+  }
+  info.train = read_split(root, "train", where);
+  info.val = read_split(root, "val", where);
+  return info;
+}
+
+std::string to_json(const DatasetInfo& info) {
+  const Json root = {{"tokenizer", info.tokenizer},
+                     {"vocab_size", info.vocab_size},
+                     {"train", split_json(info.train)},
+                     {"val", split_json(info.val)}};
+  return root.dump(2) + "\n";
+}
+
+DatasetInfo load_dataset_info(const std::string& dir) {
+  const std::string path = dir + kFileName;
+  if (!has_dataset_info(dir)) {
+    fail("[data] '{}' has no dataset.json, expected a folder made by 'lathe data prepare'", dir);
+  }
+  return parse_dataset_info(read_text_file(path), path);
+}
+
+bool has_dataset_info(const std::string& dir) {
+  std::error_code ignored;
+  return std::filesystem::exists(dir + kFileName, ignored);
+}
+
+int32_t require_end_of_text(const Tokenizer& tokenizer) {
+  const auto id = tokenizer.end_of_text();
+  if (!id) {
+    fail(
+        "[data] the tokenizer has no end-of-text token, expected <|endoftext|>, </s> or <eos> "
+        "among its special tokens; documents could not be told apart");
+  }
+  return *id;
+}
+
+bool is_validation_document(int64_t index, double val_fraction) {
+  // splitmix64: neighbouring indices give unrelated numbers.
+  uint64_t x = static_cast<uint64_t>(index) + 0x9E3779B97F4A7C15u;
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  x ^= x >> 31;
+  return static_cast<double>(x >> 11) * 0x1p-53 < val_fraction;
+}
+
+DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
+                             double val_fraction, int64_t shard_tokens)
+    : dir_(dir),
+      tokenizer_(tokenizer),
+      end_of_text_(require_end_of_text(tokenizer)),
+      val_fraction_(val_fraction),
+      train_{ShardWriter(dir, "train", tokenizer.vocab_size(), shard_tokens), {}},
+      val_{ShardWriter(dir, "val", tokenizer.vocab_size(), shard_tokens), {}} {
+  if (!(val_fraction >= 0 && val_fraction < 1)) {
+    fail("[data] a validation share of {}, expected 0 to less than 1", val_fraction);
+  }
+}
+
+void DatasetWriter::put(Split& split, std::span<const int32_t> ids, int64_t n_bytes) {
+  split.writer.append(ids);
+  split.info.tokens += static_cast<int64_t>(ids.size());
+  split.info.bytes += n_bytes;
+  ++split.info.documents;
+}
+
+void DatasetWriter::put_held() {
+  const bool to_val = is_validation_document(n_documents_ - 1, val_fraction_);
+  put(to_val ? val_ : train_, held_, held_bytes_);
+}
+
+void DatasetWriter::add_document(std::vector<int32_t> ids, int64_t n_bytes) {
+  if (ids.empty()) return;
+  if (n_documents_ > 0) put_held();
+  ids.insert(ids.begin(), end_of_text_);
+  held_ = std::move(ids);
+  held_bytes_ = n_bytes;
+  ++n_documents_;
+}
+
+void DatasetWriter::divide_held() {
+  const auto n = static_cast<int64_t>(held_.size());  // end of text and at least one more
+  const auto wanted = static_cast<int64_t>(std::llround(val_fraction_ * static_cast<double>(n)));
+  const auto n_val = static_cast<size_t>(std::clamp<int64_t>(wanted, 1, n - 1));
+  const std::span<const int32_t> all = held_;
+  const auto tail = all.last(n_val);
+  // Decoding the tail by itself would put U+FFFD for a character that is cut in two.
+  int64_t tail_bytes = 0;
+  for (const int32_t id : tail)
+    tail_bytes += static_cast<int64_t>(tokenizer_.token_bytes(id).size());
+  put(train_, all.first(all.size() - n_val), std::max<int64_t>(held_bytes_ - tail_bytes, 0));
+  put(val_, tail, std::min(tail_bytes, held_bytes_));
+}
+
+DatasetInfo DatasetWriter::finish() {
+  if (n_documents_ == 0) {
+    fail("[data] the inputs hold no text, expected at least one document that is not empty");
+  }
+  if (val_fraction_ == 0) {
+    put(train_, held_, held_bytes_);
+  } else if (n_documents_ == 1) {
+    divide_held();
+  } else if (val_.info.documents == 0) {
+    put(val_, held_, held_bytes_);
+  } else if (train_.info.documents == 0) {
+    put(train_, held_, held_bytes_);
+  } else {
+    put_held();
+  }
+  train_.writer.finish();
+  val_.writer.finish();
+  DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info};
+  write_file_atomically(dir_ + kFileName, to_json(info));
+  return info;
+}
+
+}  // namespace lathe

@@ -1,0 +1,82 @@
+// A prepared folder: train and val shards, the tokenizer file and dataset.json.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/shards.h"
+#include "text/tokenizer.h"
+
+namespace lathe {
+
+struct SplitInfo {
+  int64_t tokens = 0;     // with the end-of-text tokens
+  int64_t bytes = 0;      // of the source text (UTF-8), for bits per byte
+  int64_t documents = 0;  // a single document that is divided counts in both splits
+};
+
+// dataset.json: {"tokenizer": file, "vocab_size": n, "train": {"tokens", "bytes", "documents"},
+// "val": {…}}
+struct DatasetInfo {
+  std::string tokenizer;  // file name inside the folder
+  int64_t vocab_size = 0;
+  SplitInfo train;
+  SplitInfo val;
+};
+
+// Throws Error beginning with `where` when a key is missing, unknown or out of range.
+DatasetInfo parse_dataset_info(std::string_view json, const std::string& where);
+std::string to_json(const DatasetInfo& info);
+
+// Reads DIR/dataset.json. Throws Error when it is not there.
+DatasetInfo load_dataset_info(const std::string& dir);
+bool has_dataset_info(const std::string& dir);
+
+// The token between two documents. Throws Error where the tokenizer has none.
+int32_t require_end_of_text(const Tokenizer& tokenizer);
+
+// Whether document number `index` belongs to validation: a pure function, spread over the corpus.
+bool is_validation_document(int64_t index, double val_fraction);
+
+// Fills an empty folder from documents in order. One thread at a time.
+//
+// The end-of-text token comes before every document. With val_fraction > 0 validation gets at least
+// one document: the last one where chance gives it none (and training likewise). A corpus of one
+// document is divided: the last val_fraction of its tokens are validation.
+class DatasetWriter {
+ public:
+  // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
+  // end-of-text token.
+  DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
+                int64_t shard_tokens = kDefaultShardTokens);
+
+  // `ids`: the document without end-of-text; `n_bytes`: of its text.
+  void add_document(std::vector<int32_t> ids, int64_t n_bytes);
+  // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
+  DatasetInfo finish();
+
+ private:
+  struct Split {
+    ShardWriter writer;
+    SplitInfo info;
+  };
+  void put(Split& split, std::span<const int32_t> ids, int64_t n_bytes);
+  void put_held();
+  void divide_held();
+
+  std::string dir_;
+  const Tokenizer& tokenizer_;
+  int32_t end_of_text_;
+  double val_fraction_;
+  Split train_;
+  Split val_;
+  std::vector<int32_t> held_;  // the last document, with its end-of-text token: see above
+  int64_t held_bytes_ = 0;
+  int64_t n_documents_ = 0;
+};
+
+}  // namespace lathe

@@ -1,0 +1,123 @@
+#include "data/document_reader.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/packing.h"
+#include "data/text_format.h"
+
+namespace lathe {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n";
+
+std::string_view trimmed(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+// {…, "text": …} by its outline: a record stays one where something in it is wrong.
+bool looks_like_record(std::string_view line) {
+  line = trimmed(line);
+  if (!line.starts_with('{') || !line.ends_with('}')) return false;
+  for (size_t at = line.find("\"text\""); at != line.npos; at = line.find("\"text\"", at + 1)) {
+    if (trimmed(line.substr(at + 6)).starts_with(':')) return true;
+  }
+  return false;
+}
+
+// A .json that is no JSON lines is refused; `line` is its first one that is not blank.
+void check_json_file(std::string_view line, bool more_behind, const std::string& name) {
+  line = trimmed(line);
+  if (line.starts_with('[')) {
+    fail(
+        "[data] '{}' is a JSON array, expected JSON lines (one object with \"text\" a line); "
+        "jq -c '.[]' makes them of it",
+        name);
+  }
+  if (line.starts_with('{') && more_behind && scan_json_record(line).cut_short) {
+    fail(
+        "[data] '{}' is one JSON object over several lines, expected JSON lines (one object with "
+        "\"text\" a line); under a name ending in .txt it is read as plain text",
+        name);
+  }
+}
+
+}  // namespace
+
+DocumentStream::DocumentStream(std::unique_ptr<ByteSource> source, std::string name,
+                               std::string split_on)
+    : parts_(std::move(source), ""), name_(std::move(name)), split_on_(std::move(split_on)) {}
+
+void DocumentStream::open() {
+  const std::string_view name = without_packing(name_);
+  const bool json = has_ending(name, ".json");
+  json_lines_ = json || has_ending(name, ".jsonl") || has_ending(name, ".ndjson");
+  const std::string_view head = parts_.peek(kFormatBytes);
+  const bool object = trimmed(head).starts_with('{');
+  // What begins as JSON lines is those to the end: a NUL in one is an error of its line.
+  if (!object) check_is_text(head, name_);
+  if (json || (object && !json_lines_ && !has_ending(name, ".txt"))) {
+    const std::string_view line = parts_.peek_line();
+    if (json) check_json_file(line, line.size() < parts_.buffered().size(), name_);
+    json_lines_ = json || looks_like_record(line);
+  }
+  if (object && !json_lines_) check_is_text(parts_.peek(kFormatBytes), name_);
+  parts_.set_separator(json_lines_ ? "\n" : split_on_);
+  opened_ = true;
+}
+
+bool DocumentStream::next(std::string& document) {
+  if (!opened_) open();
+  for (;;) {
+    const int64_t begin = parts_.offset();
+    if (!parts_.next(document)) return false;
+    if (json_lines_) {
+      ++line_;
+      if (document.find_first_not_of(kBlanks) == std::string::npos) continue;
+      document = parse_json_line(document, format("{}:{}", name_, line_));
+    } else if (const size_t at = document.find('\0'); at != std::string::npos) {
+      throw BadDocument(format("[data] '{}': byte {} is NUL, expected text", name_,
+                               begin + static_cast<int64_t>(at) + 1));
+    }
+    if (!document.empty()) return true;
+  }
+}
+
+DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on,
+                               int64_t max_bad)
+    : files_(std::move(files)), split_on_(std::move(split_on)), max_bad_(max_bad) {}
+
+bool DocumentReader::next(std::string& document) {
+  for (;;) {
+    if (!stream_) {
+      if (n_opened_ == files_.size()) return false;
+      const std::string& path = files_[n_opened_++];
+      stream_.emplace(open_byte_source(path), path, split_on_);
+    }
+    try {
+      if (stream_->next(document)) return true;
+      stream_.reset();
+    } catch (const BadDocument& bad) {
+      if (n_bad_ == max_bad_) {
+        if (n_bad_ == 0) throw;
+        fail("{}; {} bad documents before it were skipped", bad.what(), n_bad_);
+      }
+      if (n_bad_++ == 0) first_bad_ = bad.what();
+    }
+  }
+}
+
+bool StandardInputLines::next(std::string& line) {
+  if (!checked_) {
+    while (lines_.buffered().size() < kFormatBytes &&
+           lines_.buffered().find('\n') == std::string_view::npos && lines_.fill()) {
+    }
+    check_is_text(lines_.buffered(), kStandardInput);
+    checked_ = true;
+  }
+  return lines_.next(line);
+}
+
+}  // namespace lathe

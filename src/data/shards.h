@@ -1,0 +1,131 @@
+// Token shards: the .bin files that hold a corpus as token ids.
+//
+// 1024 bytes of header (256 little-endian 32-bit words), then the tokens:
+//   word 0     20240520
+//   word 1     the version
+//   version 1  (llm.c) word 2 the number of tokens, then that many uint16
+//   version 2  (ours)  word 3 the bytes per token, 2 or 4; words 4 and 5 the number of tokens as a
+//              64-bit number; then that many uint16 or uint32. Word 2 is 0.
+// All other words are 0 when written and are not looked at when read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "base/mapped_file.h"
+
+namespace lathe {
+
+inline constexpr size_t kShardHeaderBytes = 1024;
+inline constexpr int64_t kDefaultShardTokens = 100'000'000;
+
+struct ShardLayout {
+  int64_t n_tokens = 0;
+  int bytes_per_token = 0;  // 2 or 4
+};
+
+// Whether bytes begin as a shard does, whatever comes behind; four are enough.
+bool begins_like_shard(std::string_view head);
+// The same of a file; false for what is no file of its own (a folder, a pipe) or cannot be read.
+bool is_shard_file(const std::string& path);
+
+// Checks a whole shard (header and length). Throws Error beginning with `where`.
+ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& where);
+
+// One mapped shard. Const after construction; any number of threads.
+class Shard {
+ public:
+  explicit Shard(const std::string& path);
+
+  int64_t size() const { return layout_.n_tokens; }
+  int bytes_per_token() const { return layout_.bytes_per_token; }
+  // 0 <= i < size().
+  int64_t token(int64_t i) const;
+  // Tokens offset … offset + out.size() - 1, all inside the shard.
+  void copy(int64_t offset, std::span<int64_t> out) const;
+  // All tokens as they lie in the file.
+  std::span<const std::byte> token_bytes() const {
+    return file_.bytes().subspan(kShardHeaderBytes);
+  }
+  // The largest id, or -1 for an empty shard. Reads everything.
+  int64_t max_token() const;
+  const std::string& path() const { return file_.path(); }
+
+ private:
+  template <class T>
+  std::span<const T> tokens() const;
+
+  MappedFile file_;
+  ShardLayout layout_;
+};
+
+// Writes NAME_000000.bin, NAME_000001.bin, … of at most `shard_tokens` tokens each into `dir`;
+// version 1 where the vocabulary fits into 16 bits, else version 2. Each file appears whole, under
+// its name, when it is full or at finish(). One thread at a time.
+class ShardWriter {
+ public:
+  ShardWriter(std::string dir, std::string name, int64_t vocab_size,
+              int64_t shard_tokens = kDefaultShardTokens);
+
+  // Throws Error for an id outside the vocabulary, and when the disk is full.
+  void append(std::span<const int32_t> ids);
+  // Completes the last file. Without tokens there is no file.
+  void finish();
+  int64_t n_tokens() const { return n_tokens_; }
+  int64_t n_shards() const { return n_shards_; }
+
+ private:
+  void open_shard();
+  void close_shard();
+
+  std::string dir_;
+  std::string name_;
+  int64_t vocab_size_;
+  int64_t shard_tokens_;
+  int bytes_per_token_;
+  std::optional<AtomicFile> file_;
+  int64_t in_shard_ = 0;
+  int64_t n_tokens_ = 0;
+  int64_t n_shards_ = 0;
+  std::vector<uint16_t> narrow_;
+};
+
+// All tokens of one split as one long row, across the borders of its shards. Const after
+// construction; any number of threads.
+class TokenStream {
+ public:
+  // Every file *SPLIT*.bin of the folder in the order of their names ("train", "val"; so also
+  // fineweb_train_000001.bin), or `path` itself when it is a file. Throws Error when there is none.
+  TokenStream(const std::string& path, const std::string& split);
+  // These files, in this order.
+  explicit TokenStream(const std::vector<std::string>& files);
+
+  int64_t size() const { return begins_.back(); }
+  int64_t n_shards() const { return static_cast<int64_t>(shards_.size()); }
+  const Shard& shard(int64_t i) const { return shards_[static_cast<size_t>(i)]; }
+  // 0 <= i < size().
+  int64_t token(int64_t i) const;
+  // Tokens offset … offset + out.size() - 1, all inside the stream.
+  void copy(int64_t offset, std::span<int64_t> out) const;
+  // The largest id, or -1 without tokens. Reads everything.
+  int64_t max_token() const;
+  // Throws Error, naming the shard, when an id is not below `vocab_size`. Reads everything.
+  void check_vocab(int64_t vocab_size) const;
+
+ private:
+  size_t shard_of(int64_t i) const;
+
+  std::vector<Shard> shards_;
+  std::vector<int64_t> begins_;  // begins_[s]: offset of shard s; one more: the size
+};
+
+// The shards of a split in a folder, sorted by name; may be empty.
+std::vector<std::string> find_shards(const std::string& dir, const std::string& split);
+
+}  // namespace lathe

@@ -1,0 +1,148 @@
+#include "model/linear_spec.h"
+
+#include <algorithm>
+
+namespace lathe {
+
+namespace {
+
+struct KindRow {
+  std::string_view name;
+  bool takes_rank, takes_blocks;
+  // Null for dense. Called with a spec whose rank and n_blocks are positive where they are taken.
+  TwoFactor (*shapes)(const LinearSpec&);
+};
+
+// arXiv 2406.16450 §2: y = U (V x), U (out, r), V (r, in).
+TwoFactor low_rank(const LinearSpec& s) { return {1, s.rank, s.in, 1, s.out, s.rank}; }
+
+// y = U · blockdiag(V_1 … V_b) x, each V_i (r/b, in/b).
+TwoFactor block_dense(const LinearSpec& s) {
+  const i64 b = s.n_blocks;
+  return {b, s.rank / b, s.in / b, 1, s.out, s.rank};
+}
+
+// Two block-diagonal factors with a shuffle after each; inner width min(in, out).
+TwoFactor block_shuffle(const LinearSpec& s) {
+  const i64 b = s.n_blocks, inner = std::min(s.in, s.out);
+  return {b, inner / b, s.in / b, b, s.out / b, inner / b};
+}
+
+constexpr KindRow kKinds[] = {
+    {"dense", false, false, nullptr},
+    {"low_rank", true, false, low_rank},
+    {"block_dense", true, true, block_dense},
+    {"block_shuffle", false, true, block_shuffle},
+};
+
+const KindRow& row(LinearKind kind) { return kKinds[static_cast<size_t>(kind)]; }
+
+std::vector<i64> factor_shape(i64 blocks, i64 rows, i64 cols) {
+  if (blocks == 1) return {rows, cols};
+  return {blocks, rows, cols};
+}
+
+}  // namespace
+
+std::span<const std::string_view> names_of(LinearKind) {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> list;
+    for (const KindRow& kind : kKinds) list.push_back(kind.name);
+    return list;
+  }();
+  return names;
+}
+
+void LinearOption::visit_fields(FieldVisitor& v) {
+  v.field("kind", kind, "how the matrix is parametrised");
+  if (row(kind).takes_rank) v.field("rank", rank, "inner width");
+  if (row(kind).takes_blocks) v.field("n_blocks", n_blocks, "blocks on the diagonal");
+}
+
+std::optional<TwoFactor> two_factor(const LinearSpec& spec) {
+  const KindRow& kind = row(spec.kind);
+  if (!kind.shapes) return std::nullopt;
+  return kind.shapes(spec);
+}
+
+void check_linear(const LinearSpec& spec, const std::string& where) {
+  const KindRow& kind = row(spec.kind);
+  if (spec.in <= 0 || spec.out <= 0) {
+    fail("[{}] {} from {} to {}: both widths must be positive", where, kind.name, spec.in,
+         spec.out);
+  }
+  if (kind.takes_blocks) {
+    if (spec.n_blocks <= 0) fail("[{}] {} needs n_blocks ≥ 1", where, kind.name);
+    if (spec.in % spec.n_blocks || (!kind.takes_rank && spec.out % spec.n_blocks)) {
+      fail("[{}] n_blocks {} does not divide the widths {} → {}", where, spec.n_blocks, spec.in,
+           spec.out);
+    }
+  }
+  if (kind.takes_rank) {
+    const i64 full = std::min(spec.in, spec.out);
+    if (spec.rank <= 0 || spec.rank > full) {
+      fail("[{}] rank {} is outside 1 … {}, the smaller width of {} → {}", where, spec.rank, full,
+           spec.in, spec.out);
+    }
+    if (kind.takes_blocks && spec.rank % spec.n_blocks) {
+      fail("[{}] n_blocks {} does not divide rank {}", where, spec.n_blocks, spec.rank);
+    }
+  }
+}
+
+std::vector<Factor> factors(const LinearSpec& spec) {
+  const auto f = two_factor(spec);
+  if (!f) return {{"weight", {spec.out, spec.in}}};
+  return {{"v", factor_shape(f->v_blocks, f->v_out, f->v_in)},
+          {"u", factor_shape(f->u_blocks, f->u_out, f->u_in)}};
+}
+
+i64 linear_weights(const LinearSpec& spec) {
+  const auto f = two_factor(spec);
+  if (!f) return checked_product(spec.out, spec.in, "a linear's weights");
+  return checked_product(f->inner(), f->v_in, "a factor's weights") +
+         checked_product(f->u_blocks * f->u_out, f->u_in, "a factor's weights");
+}
+
+i64 linear_macs(const LinearSpec& spec) { return linear_weights(spec); }
+
+void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const float>> weights,
+                    std::span<float> dense) {
+  LATHE_CHECK(static_cast<i64>(dense.size()) == spec.in * spec.out);
+  const auto f = two_factor(spec);
+  if (!f) {
+    LATHE_CHECK(weights.size() == 1 && weights[0].size() == dense.size());
+    std::copy(weights[0].begin(), weights[0].end(), dense.begin());
+    return;
+  }
+  LATHE_CHECK(weights.size() == 2);
+  const std::span<const float> v = weights[0], u = weights[1];
+  const i64 L = f->u_blocks;
+  std::vector<double> line(static_cast<size_t>(spec.in));
+  for (i64 l = 0; l < L; ++l) {
+    for (i64 s = 0; s < f->u_out; ++s) {
+      std::fill(line.begin(), line.end(), 0.0);
+      for (i64 r = 0; r < f->u_in; ++r) {
+        const double scale = u[static_cast<size_t>((l * f->u_out + s) * f->u_in + r)];
+        const i64 j = r * L + l;     // position in the inner vector z
+        const i64 k = j / f->v_out;  // the slice of x it came from
+        const size_t from = static_cast<size_t>(j * f->v_in);
+        const size_t to = static_cast<size_t>(k * f->v_in);
+        for (size_t p = 0; p < static_cast<size_t>(f->v_in); ++p) {
+          line[to + p] += scale * static_cast<double>(v[from + p]);
+        }
+      }
+      const size_t at = static_cast<size_t>((s * L + l) * spec.in);
+      for (size_t i = 0; i < line.size(); ++i) dense[at + i] = static_cast<float>(line[i]);
+    }
+  }
+}
+
+std::string describe_linear(const LinearSpec& spec) {
+  std::string text = format("{} {} → {}", row(spec.kind).name, spec.in, spec.out);
+  if (row(spec.kind).takes_rank) text += format(" rank {}", spec.rank);
+  if (row(spec.kind).takes_blocks) text += format(" blocks {}", spec.n_blocks);
+  return text;
+}
+
+}  // namespace lathe

@@ -1,0 +1,78 @@
+// The leaf of every plan: one linear map y = W x + b, dense or as a product of two block-diagonal
+// factors, and the table of kinds. Nothing outside this file and its .cpp knows a kind's name.
+//
+// Every structured kind is one family (arXiv 2406.16450, §2): with the input cut into `v_blocks`
+// slices, a first factor v works on each slice, its outputs are dealt out in turn to `u_blocks`
+// groups, and a second factor u works on each group; the groups' outputs are interleaved:
+//   z[k·q + j]  = Σ_p v[k][j][p] · x[k·P + p]            v: (v_blocks, v_out, v_in)
+//   y[s·L + l]  = Σ_r u[l][s][r] · z[r·L + l] + b        u: (u_blocks, u_out, u_in),  L = u_blocks
+// low_rank is 1 × 1 blocks, block_dense b × 1, block_shuffle b × b (a Monarch matrix). So one
+// product, one backward, one merge and one projection serve them all.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fields.h"
+
+namespace lathe {
+
+enum class LinearKind { kDense, kLowRank, kBlockDense, kBlockShuffle };
+std::span<const std::string_view> names_of(LinearKind);
+
+// What a model spec says of a linear, before its place in the model fixes its shape.
+struct LinearOption {
+  LinearKind kind = LinearKind::kDense;
+  i64 rank = 0;      // inner width z, for kinds that take one
+  i64 n_blocks = 0;  // for kinds that take one
+  void visit_fields(FieldVisitor& v);
+  bool operator==(const LinearOption&) const = default;
+};
+
+struct LinearSpec {
+  LinearKind kind = LinearKind::kDense;
+  i64 in = 0, out = 0;
+  i64 rank = 0, n_blocks = 0;
+  bool bias = false;
+  bool operator==(const LinearSpec&) const = default;
+};
+
+// Shapes of the two factors, see the head of this file.
+// v_blocks·v_in = in, v_blocks·v_out = u_blocks·u_in = inner width, u_blocks·u_out = out.
+struct TwoFactor {
+  i64 v_blocks, v_out, v_in;
+  i64 u_blocks, u_out, u_in;
+  i64 inner() const { return v_blocks * v_out; }
+};
+
+// The factors' shapes; nothing for dense. The spec is valid (see check_linear).
+std::optional<TwoFactor> two_factor(const LinearSpec& spec);
+
+// Error that names `where` unless kind, rank and n_blocks fit in and out: positive, dividing, and
+// a rank no larger than min(in, out).
+void check_linear(const LinearSpec& spec, const std::string& where);
+
+// One weight tensor of a linear: name within it and row-major shape.
+struct Factor {
+  std::string_view name;
+  std::vector<i64> shape;
+};
+// "weight" (out, in) for dense; "v" (v_blocks, v_out, v_in), then "u" (u_blocks, u_out, u_in), with
+// the block dimension left out where there is one block.
+std::vector<Factor> factors(const LinearSpec& spec);
+
+i64 linear_weights(const LinearSpec& spec);  // parameters without the bias
+i64 linear_macs(const LinearSpec& spec);     // multiply-adds per input vector, without the bias
+
+// The dense matrix (out, in), row-major, that the factors stand for, both shuffles included; summed
+// in double. `weights` in the order and layout of factors(spec).
+void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const float>> weights,
+                    std::span<float> dense);
+
+// One line for people: "low_rank 768 → 3072 rank 192".
+std::string describe_linear(const LinearSpec& spec);
+
+}  // namespace lathe

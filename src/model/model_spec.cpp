@@ -1,0 +1,105 @@
+#include "model/model_spec.h"
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "model/topologies.h"
+
+namespace lathe {
+
+std::span<const std::string_view> names_of(NormKind) {
+  static constexpr std::array<std::string_view, 2> names = {"layer_norm", "rms_norm"};
+  return names;
+}
+std::span<const std::string_view> names_of(Activation) {
+  static constexpr std::array<std::string_view, 3> names = {"gelu_tanh", "gelu", "swiglu"};
+  return names;
+}
+std::span<const std::string_view> names_of(Position) {
+  static constexpr std::array<std::string_view, 3> names = {"rope", "learned", "none"};
+  return names;
+}
+
+void TopologyOption::visit_fields(FieldVisitor& v) {
+  v.field("kind", kind, "how the blocks are connected");
+  const Variant& options = variant(kind);
+  if (options.takes_paths) v.field("n_paths", n_paths, "parallel paths");
+  if (options.takes_stages) {
+    v.field("blocks_per_stage", blocks_per_stage, "blocks before each halving of the width");
+  }
+  if (options.takes_kernel) {
+    v.field("kernel_size", kernel_size, "positions the halving convolution sees, causal");
+  }
+}
+
+void ModelSpec::visit_fields(FieldVisitor& v) {
+  v.field("vocab_size", vocab_size, "token ids");
+  v.field("context_length", context_length, "positions");
+  v.field("d_model", d_model, "width of the residual stream");
+  v.field("n_layers", n_layers, "blocks in all");
+  v.field("n_heads", n_heads, "query heads");
+  v.field("n_kv_heads", n_kv_heads, "key and value heads; divides n_heads");
+  v.field("d_head", d_head, "width of a head");
+  v.field("d_ff", d_ff, "width of the feed-forward layer");
+  v.section("topology", topology, "");
+  v.field("norm", norm, "");
+  v.field("norm_eps", norm_eps, "");
+  v.field("norm_bias", norm_bias, "layer_norm only");
+  v.field("activation", activation, "");
+  v.field("position", position, "");
+  v.field("rope_base", rope_base, "");
+  v.field("linear_bias", linear_bias, "biases in attention and feed-forward");
+  v.field("tie_embeddings", tie_embeddings, "the head is the token embedding");
+  v.section("ffn_linear", ffn_linear, "");
+  v.section("attention_linear", attention_linear, "");
+  v.field("dense_ffn_layers", dense_ffn_layers, "blocks whose feed-forward stays dense");
+  v.field("init_std", init_std, "standard deviation of initial weights");
+  v.field("init_residual_scale", init_residual_scale,
+          "initial weights that write to the residual stream divided by sqrt(2 n_layers)");
+  v.field("tokenizer", tokenizer, "tokenizer file in the model directory, or bytes");
+}
+
+void ModelSpec::validate() const {
+  const auto in_range = [](std::string_view key, i64 value, i64 most) {
+    if (value < 1 || value > most) fail("[spec] {} is {}, expected 1 … {}", key, value, most);
+  };
+  constexpr i64 kMost = i64{1} << 24;  // keeps every product of three in 63 bits… two are checked
+  in_range("vocab_size", vocab_size, kMost);
+  in_range("context_length", context_length, kMost);
+  in_range("d_model", d_model, 1 << 20);
+  in_range("n_layers", n_layers, 4096);
+  in_range("n_heads", n_heads, 1 << 16);
+  in_range("n_kv_heads", n_kv_heads, 1 << 16);
+  in_range("d_head", d_head, 1 << 16);
+  in_range("d_ff", d_ff, 1 << 22);
+  in_range("topology.n_paths", topology.n_paths, 4096);
+  in_range("topology.blocks_per_stage", topology.blocks_per_stage, 4096);
+  in_range("topology.kernel_size", topology.kernel_size, 64);
+  // Four matrices of 2^43 weights a block, 4096 blocks: every sum stays within 63 bits.
+  in_range("n_heads × d_head", n_heads * d_head, 1 << 22);
+  if (n_heads % n_kv_heads) {
+    fail("[spec] n_kv_heads {} does not divide n_heads {}", n_kv_heads, n_heads);
+  }
+  if (!(norm_eps > 0 && norm_eps < 1)) fail("[spec] norm_eps is {}, expected 0 … 1", norm_eps);
+  if (!(rope_base > 1 && std::isfinite(rope_base))) {
+    fail("[spec] rope_base is {}, expected more than 1", rope_base);
+  }
+  if (!(init_std > 0 && init_std < 10)) fail("[spec] init_std is {}, expected 0 … 10", init_std);
+  for (i64 layer : dense_ffn_layers) {
+    if (layer < 0 || layer >= n_layers) {
+      fail("[spec] dense_ffn_layers has {}, expected 0 … {}", layer, n_layers - 1);
+    }
+  }
+}
+
+ModelSpec parse_model_spec(const Json& object, const std::string& where) {
+  ModelSpec spec;
+  read_fields(object, spec, where);
+  blaming(where, [&] { spec.validate(); });
+  return spec;
+}
+
+Json to_json(const ModelSpec& spec) { return write_fields(spec); }
+
+}  // namespace lathe

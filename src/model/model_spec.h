@@ -1,0 +1,64 @@
+// The hyper-parameters of a model, as in a config.json: plain data. make_plan (model/plan.h) gives
+// them their meaning.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/linear_spec.h"
+
+namespace lathe {
+
+enum class NormKind { kLayerNorm, kRmsNorm };
+enum class Activation { kGeluTanh, kGelu, kSwiglu };
+enum class Position { kRope, kLearned, kNone };
+enum class TopologyKind { kGpt, kPgpt, kLgpt, kCgpt };
+std::span<const std::string_view> names_of(NormKind);
+std::span<const std::string_view> names_of(Activation);
+std::span<const std::string_view> names_of(Position);
+std::span<const std::string_view> names_of(TopologyKind);
+
+// How the blocks are connected (model/topologies.h has the table of topologies).
+struct TopologyOption {
+  TopologyKind kind = TopologyKind::kGpt;
+  i64 n_paths = 2;           // parallel paths
+  i64 blocks_per_stage = 2;  // blocks before each halving of the width
+  i64 kernel_size = 3;       // of the causal convolution that halves the width
+  void visit_fields(FieldVisitor& v);
+};
+
+struct ModelSpec {
+  i64 vocab_size = 32000;
+  i64 context_length = 1024;
+  i64 d_model = 768;
+  i64 n_layers = 12;
+  i64 n_heads = 12;
+  i64 n_kv_heads = 12;
+  i64 d_head = 64;
+  i64 d_ff = 3072;
+  TopologyOption topology;
+  NormKind norm = NormKind::kLayerNorm;
+  double norm_eps = 1e-5;
+  bool norm_bias = true;
+  Activation activation = Activation::kGeluTanh;
+  Position position = Position::kRope;
+  double rope_base = 10000;
+  bool linear_bias = true;
+  bool tie_embeddings = true;
+  LinearOption ffn_linear;
+  LinearOption attention_linear;
+  std::vector<i64> dense_ffn_layers = {0};
+  double init_std = 0.02;
+  bool init_residual_scale = false;
+  std::string tokenizer = "tokenizer.model";
+
+  void visit_fields(FieldVisitor& v);
+  // Error unless every count is in range; whether shapes divide is make_plan's to find.
+  void validate() const;
+};
+
+// Strict: unknown keys and wrong types are Errors naming `where`.
+ModelSpec parse_model_spec(const Json& object, const std::string& where);
+Json to_json(const ModelSpec& spec);
+
+}  // namespace lathe

@@ -1,0 +1,103 @@
+#include "model/plan.h"
+
+#include <algorithm>
+
+#include "model/topologies.h"
+
+namespace lathe {
+
+namespace {
+
+// value · width / d_model, for what scales with a narrower stage.
+i64 scaled(const ModelSpec& spec, i64 value, i64 width, const char* key, i64 layer) {
+  const i64 product = checked_product(value, width, key);
+  if (product % spec.d_model) {
+    fail("[spec] {} {} does not scale to a whole number at width {} of block {}", key, value, width,
+         layer);
+  }
+  return product / spec.d_model;
+}
+
+LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in, i64 out,
+                       i64 width, i64 layer, const std::string& where) {
+  LinearSpec linear;
+  linear.kind = option.kind;
+  linear.in = in;
+  linear.out = out;
+  linear.rank = option.rank > 0 ? scaled(spec, option.rank, width, "rank", layer) : option.rank;
+  linear.n_blocks = option.n_blocks;
+  linear.bias = spec.linear_bias;
+  check_linear(linear, where);
+  return linear;
+}
+
+}  // namespace
+
+NormSpec make_norm(const ModelSpec& spec, i64 width) {
+  return {spec.norm, width, spec.norm_eps, spec.norm_bias && spec.norm == NormKind::kLayerNorm};
+}
+
+BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::string& prefix) {
+  BlockSpec b;
+  b.name = format("{}blocks.{}", prefix, layer);
+  b.layer = layer;
+  b.d_model = width;
+  b.n_heads = spec.n_heads;
+  b.n_kv_heads = spec.n_kv_heads;
+  b.d_head = scaled(spec, spec.d_head, width, "d_head", layer);
+  b.d_ff = scaled(spec, spec.d_ff, width, "d_ff", layer);
+  b.norm_1 = b.norm_2 = make_norm(spec, width);
+  b.activation = spec.activation;
+  b.rope = spec.position == Position::kRope;
+  b.rope_base = spec.rope_base;
+  if (b.d_head < 1) fail("[spec] block {} of width {} has no room for its heads", layer, width);
+  if (b.rope && b.d_head % 2) {
+    fail("[spec] rope needs an even d_head, and block {} has {}", layer, b.d_head);
+  }
+  const auto& dense = spec.dense_ffn_layers;
+  const LinearOption ffn = std::find(dense.begin(), dense.end(), layer) != dense.end()
+                               ? LinearOption{}
+                               : spec.ffn_linear;
+  const i64 q = b.n_heads * b.d_head, kv = b.n_kv_heads * b.d_head;
+  const i64 up = b.activation == Activation::kSwiglu ? 2 * b.d_ff : b.d_ff;
+  const LinearOption& attention = spec.attention_linear;
+  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer, b.name + ".attention.qkv");
+  b.out = make_linear(spec, attention, q, width, width, layer, b.name + ".attention.out");
+  b.up = make_linear(spec, ffn, width, up, width, layer, b.name + ".ffn.up");
+  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer, b.name + ".ffn.down");
+  return b;
+}
+
+Plan make_plan(const ModelSpec& spec) {
+  spec.validate();
+  Plan plan{spec, {}};
+  plan.stages.push_back(EmbedStage{spec.vocab_size, spec.context_length, spec.d_model,
+                                   spec.position == Position::kLearned});
+  const i64 width = variant(spec.topology.kind).add_stages(spec, plan.stages);
+  if (spec.tie_embeddings && width != spec.d_model) {
+    fail(
+        "[spec] tie_embeddings needs a head as wide as the embedding, and topology {} ends at {} "
+        "of {}; set tie_embeddings = false",
+        variant(spec.topology.kind).name, width, spec.d_model);
+  }
+  plan.stages.push_back(NormStage{make_norm(spec, width)});
+  plan.stages.push_back(HeadStage{width, spec.vocab_size, spec.tie_embeddings});
+  return plan;
+}
+
+std::vector<const BlockSpec*> all_blocks(const Plan& plan) {
+  std::vector<const BlockSpec*> list;
+  for (const Stage& stage : plan.stages) {
+    if (const auto* s = std::get_if<BlocksStage>(&stage)) {
+      for (const BlockSpec& b : s->blocks) list.push_back(&b);
+    }
+    if (const auto* s = std::get_if<ForkStage>(&stage)) {
+      for (const PathSpec& path : s->paths) {
+        for (const BlockSpec& b : path.blocks) list.push_back(&b);
+      }
+    }
+  }
+  return list;
+}
+
+}  // namespace lathe

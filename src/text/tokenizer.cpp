@@ -1,0 +1,101 @@
+#include "text/tokenizer.h"
+
+#include <filesystem>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "text/bpe_definition.h"
+#include "text/tokenizer_bpe.h"
+
+namespace lathe {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Gpt2Pair {
+  const char* merges;
+  const char* vocab;
+};
+constexpr Gpt2Pair kGpt2Pairs[] = {{"vocab.bpe", "encoder.json"}, {"merges.txt", "vocab.json"}};
+
+std::unique_ptr<Tokenizer> make_bpe(BpeDefinition definition, std::string json,
+                                    const std::string& where) {
+  if (is_byte_tokenizer(definition)) return make_byte_tokenizer();
+  return std::make_unique<BpeTokenizer>(std::move(definition), std::move(json), where);
+}
+
+std::unique_ptr<Tokenizer> load_gpt2(const fs::path& merges, const char* vocab_name) {
+  const fs::path vocab = merges.parent_path() / vocab_name;
+  if (!fs::exists(vocab)) {
+    fail(
+        "[tokenizer] {}: '{}' is not beside it, expected the vocabulary that belongs to the "
+        "merges; copy it there",
+        merges.string(), vocab_name);
+  }
+  BpeDefinition definition = parse_gpt2_files(read_text_file(vocab.string()), vocab.string(),
+                                              read_text_file(merges.string()), merges.string());
+  std::string json = to_tokenizer_json(definition);
+  return make_bpe(std::move(definition), std::move(json), merges.string());
+}
+
+std::unique_ptr<Tokenizer> load_file(const fs::path& path) {
+  const std::string name = path.filename().string();
+  for (const Gpt2Pair& pair : kGpt2Pairs) {
+    if (name == pair.merges || name == pair.vocab) {
+      return load_gpt2(path.parent_path() / pair.merges, pair.vocab);
+    }
+  }
+  if (path.extension() == ".model") return parse_sentencepiece(read_text_file(path), path);
+  if (path.extension() == ".json") return parse_tokenizer_json(read_text_file(path), path);
+  fail(
+      "[tokenizer] '{}' is no tokenizer file that lathe knows, expected tokenizer.json, *.model "
+      "(SentencePiece), vocab.bpe, merges.txt, or the word 'bytes'",
+      path.string());
+}
+
+std::unique_ptr<Tokenizer> load_folder(const fs::path& dir) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.bpe", "merges.txt"}) {
+    if (fs::exists(dir / name)) return load_file(dir / name);
+  }
+  fail(
+      "[tokenizer] the folder '{}' holds no tokenizer, expected tokenizer.json, tokenizer.model, "
+      "vocab.bpe or merges.txt in it",
+      dir.string());
+}
+
+std::optional<int32_t> first_of(const Tokenizer& tokenizer,
+                                std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    if (const auto id = tokenizer.special_token(name)) return id;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int32_t> Tokenizer::end_of_text() const {
+  return first_of(*this, {kEndOfText, "</s>", "<|end_of_text|>", "<eos>"});
+}
+
+std::optional<int32_t> Tokenizer::begin_of_text() const {
+  return first_of(*this, {"<s>", "<|begin_of_text|>", "<bos>"});
+}
+
+std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view json, const std::string& where) {
+  return make_bpe(parse_bpe_json(json, where), std::string(json), where);
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
+  if (path == "bytes") return make_byte_tokenizer();
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return load_folder(path);
+  if (!fs::exists(path, ignored)) {
+    fail(
+        "[tokenizer] '{}' does not exist, expected a tokenizer file, a folder with one, or the "
+        "word 'bytes'",
+        path);
+  }
+  return load_file(path);
+}
+
+}  // namespace lathe

@@ -1,0 +1,300 @@
+#include "train/nn/model.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "train/nn/activation.h"
+#include "train/nn/fused.h"
+#include "train/nn/loss.h"
+#include "train/nn/products.h"
+
+namespace lathe::train {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+namespace {
+
+// Adds the rows' gradient to the embedding's; the lookup's weights are no autograd leaves.
+struct EmbedFunction : Function<EmbedFunction> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& anchor,
+                            const at::Tensor& tokens, Parameter* words, Parameter* positions) {
+    (void)anchor;
+    ctx->save_for_backward({tokens});
+    ctx->saved_data["words"] = reinterpret_cast<i64>(words);
+    ctx->saved_data["positions"] = reinterpret_cast<i64>(positions);
+    at::Tensor x = at::embedding(words->value, tokens);  // (B, T, D)
+    if (positions) x = x + positions->value.narrow(0, 0, tokens.size(1));
+    return x.view({-1, words->value.size(1)});
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const at::Tensor tokens = ctx->get_saved_variables()[0];
+    auto* words = reinterpret_cast<Parameter*>(ctx->saved_data["words"].toInt());
+    auto* positions = reinterpret_cast<Parameter*>(ctx->saved_data["positions"].toInt());
+    const at::Tensor rows = tokens.view({-1});
+    if (rows.is_cuda()) {
+      words->grad.index_put_({rows}, grads[0], /*accumulate=*/true);  // in a fixed order there
+    } else {
+      words->grad.index_add_(0, rows, grads[0]);
+    }
+    if (positions) {
+      const i64 T = tokens.size(1);
+      positions->grad.narrow(0, 0, T).add_(
+          grads[0].view({tokens.size(0), T, grads[0].size(1)}).sum(0));
+    }
+    return {at::zeros({1}, grads[0].options()), {}, {}, {}};
+  }
+};
+
+// An autograd leaf that stands in for the gate; its gradient goes to Parameter::grad.
+struct GateFunction : Function<GateFunction> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& anchor, Parameter* gate) {
+    ctx->saved_data["gate"] = reinterpret_cast<i64>(gate);
+    return at::cat({gate->value, at::zeros({1}, anchor.options())}).softmax(0);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    auto* gate = reinterpret_cast<Parameter*>(ctx->saved_data["gate"].toInt());
+    const at::Tensor alpha =
+        at::cat({gate->value, at::zeros({1}, gate->value.options())}).softmax(0);
+    const at::Tensor d = alpha * (grads[0] - (grads[0] * alpha).sum());
+    gate->grad.add_(d.narrow(0, 0, gate->value.numel()));
+    return {at::zeros({1}, grads[0].options()), {}};
+  }
+};
+
+// A causal convolution over positions: x (B, T, in) f32 → (B, T, out).
+struct CausalConvFunction : Function<CausalConvFunction> {
+  // x with kernel - 1 zeros before each sequence, as rows of `kernel` neighbours:
+  // (B·T, in·kernel), in's index slow.
+  static at::Tensor windows(const at::Tensor& x, i64 kernel) {
+    const at::Tensor padded = at::constant_pad_nd(x, {0, 0, kernel - 1, 0});
+    return padded.unfold(1, kernel, 1).reshape({x.size(0) * x.size(1), -1});
+  }
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, Parameter* weight,
+                            Parameter* bias) {
+    ctx->save_for_backward({x});
+    ctx->saved_data["weight"] = reinterpret_cast<i64>(weight);
+    ctx->saved_data["bias"] = reinterpret_cast<i64>(bias);
+    const at::Tensor w = weight->compute.view({weight->compute.size(0), -1});
+    return linear_product(windows(x, weight->info.shape[2]), w, bias->compute)
+        .view({x.size(0), x.size(1), -1});
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const at::Tensor x = ctx->get_saved_variables()[0];
+    auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
+    auto* bias = reinterpret_cast<Parameter*>(ctx->saved_data["bias"].toInt());
+    const i64 B = x.size(0), T = x.size(1), in = x.size(2), kernel = weight->info.shape[2];
+    const at::Tensor w = weight->compute.view({weight->compute.size(0), -1});
+    const at::Tensor dy = grads[0].reshape({B * T, -1});
+    at::Tensor grad = weight->grad.view({w.size(0), -1});
+    add_product(grad, dy, windows(x, kernel));
+    add_column_sum(bias->grad, dy);
+    // Position t of x went into windows t … t + kernel - 1, at offsets kernel - 1 … 0.
+    const at::Tensor dwindows = product(dy, w).view({B, T, in, kernel});
+    at::Tensor dx = at::zeros_like(x);
+    for (i64 j = 0; j < std::min(kernel, T); ++j) {
+      dx.narrow(1, 0, T - j).add_(dwindows.select(3, kernel - 1 - j).narrow(1, j, T - j));
+    }
+    return {dx, {}, {}};
+  }
+};
+
+// Runs a block without keeping its insides, and again when the gradient comes (Chen et al., 2016).
+struct RecomputeFunction : Function<RecomputeFunction> {
+  using Run = std::function<variable_list(const at::Tensor&, const at::Tensor&)>;
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& residual,
+                               const std::optional<at::Tensor>& delta, const Run* run) {
+    const at::Tensor given = delta.value_or(at::Tensor());
+    ctx->save_for_backward({residual, given});
+    ctx->saved_data["run"] = reinterpret_cast<i64>(run);
+    at::NoGradGuard no_grad;
+    return (*run)(residual, given);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto* run = reinterpret_cast<const Run*>(ctx->saved_data["run"].toInt());
+    at::AutoGradMode with_grad(true);
+    const auto leaf = [](const at::Tensor& t) {
+      return t.defined() ? t.detach().requires_grad_() : t;
+    };
+    const at::Tensor residual = leaf(saved[0]), delta = leaf(saved[1]);
+    variable_list out = (*run)(residual, delta), roots, root_grads;
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (!grads[i].defined()) continue;
+      roots.push_back(out[i]);
+      root_grads.push_back(grads[i]);
+    }
+    torch::autograd::backward(roots, root_grads);
+    return {residual.grad(), delta.defined() ? delta.grad() : at::Tensor(), {}};
+  }
+};
+
+}  // namespace
+
+Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance)
+    : plan_(plan), parameters_(parameters), recompute_(recompute), guidance_(guidance) {
+  for (const BlockSpec* spec : all_blocks(plan)) {
+    if (spec->rope && !rope_.contains(spec->d_head)) {
+      rope_[spec->d_head] = make_rope_tables(plan.spec.context_length, spec->d_head,
+                                             spec->rope_base, parameters.flat_value.device());
+    }
+    blocks_.emplace(spec->layer, make_block(*spec));
+  }
+  for (const Stage& stage : plan.stages) {
+    if (const auto* s = std::get_if<ForkStage>(&stage)) {
+      for (const PathSpec& path : s->paths) {
+        const std::string part = path.name + ".entry";
+        entries_.emplace(path.name, Linear(path.entry, part, parameters));
+      }
+    }
+    if (const auto* s = std::get_if<NormStage>(&stage)) {
+      final_norm_ = Norm(s->norm, kFinalNorm, parameters);
+    }
+    if (const auto* s = std::get_if<HeadStage>(&stage)) {
+      head_ = &parameters.get(s->tied ? kTokenEmbedding : kHead);
+    }
+  }
+}
+
+Model::Block Model::make_block(const BlockSpec& spec) {
+  const auto part = [&](const char* name) { return tensor_name(spec.name, name); };
+  const auto linear = [&](const LinearSpec& of, const char* name) {
+    return GuidedLinear(of, part(name), parameters_, guidance_);
+  };
+  return {.spec = &spec,
+          .norm_1 = Norm(spec.norm_1, part(kNorm1), parameters_),
+          .norm_2 = Norm(spec.norm_2, part(kNorm2), parameters_),
+          .qkv = linear(spec.qkv, kQkv),
+          .out = linear(spec.out, kAttentionOut),
+          .up = linear(spec.up, kUp),
+          .down = linear(spec.down, kDown),
+          .rope = spec.rope ? &rope_.at(spec.d_head) : nullptr};
+}
+
+Model::Stream Model::run_block(const Block& block, Stream stream, i64 n_sequences) const {
+  at::Tensor h;
+  std::tie(stream.residual, h) = block.norm_1.forward(stream.residual, stream.delta);
+  h = causal_attention(block.qkv.forward(h), n_sequences, *block.spec, block.rope);
+  stream.delta = block.out.forward(h);
+  std::tie(stream.residual, h) = block.norm_2.forward(stream.residual, stream.delta);
+  h = activate(block.up.forward(h), block.spec->activation);
+  stream.delta = block.down.forward(h);
+  return stream;
+}
+
+Model::Stream Model::run_recomputed(const Block& block, Stream stream, i64 n_sequences) const {
+  auto run = std::make_shared<RecomputeFunction::Run>(
+      [this, &block, n_sequences](const at::Tensor& residual, const at::Tensor& delta) {
+        const Stream out = run_block(block, {residual, delta}, n_sequences);
+        return variable_list{out.residual, out.delta};
+      });
+  pending_.push_back(run);
+  const auto out = RecomputeFunction::apply(stream.residual, if_defined(stream.delta), run.get());
+  return {out[0], out[1]};
+}
+
+Model::Stream Model::run_blocks(const std::vector<BlockSpec>& blocks, Stream stream,
+                                i64 n_sequences) const {
+  for (const BlockSpec& spec : blocks) {
+    const Block& block = blocks_.at(spec.layer);
+    stream = recompute_ && at::GradMode::is_enabled() ? run_recomputed(block, stream, n_sequences)
+                                                      : run_block(block, stream, n_sequences);
+  }
+  return stream;
+}
+
+at::Tensor Model::embed(const EmbedStage& stage, const at::Tensor& tokens) const {
+  Parameter* words = &parameters_.get(kTokenEmbedding);
+  Parameter* positions = stage.learned_positions ? &parameters_.get(kPositionEmbedding) : nullptr;
+  const at::Tensor anchor = at::zeros({1}, parameters_.flat_value.options()).requires_grad_();
+  return EmbedFunction::apply(anchor, tokens, words, positions);
+}
+
+at::Tensor Model::project(const ProjectStage& stage, const at::Tensor& x, i64 n_sequences) const {
+  Parameter& weight = parameters_.get(tensor_name(stage.name, "weight"));
+  Parameter* bias = &parameters_.get(tensor_name(stage.name, "bias"));
+  const at::Tensor in = x.to(parameters_.compute_dtype);
+  if (stage.kernel_size == 1) {
+    return Linear({.in = stage.in, .out = stage.out, .bias = true}, stage.name, parameters_)
+        .forward(in)
+        .to(at::kFloat);
+  }
+  return CausalConvFunction::apply(in.view({n_sequences, -1, stage.in}), &weight, bias)
+      .reshape({-1, stage.out})
+      .to(at::kFloat);
+}
+
+at::Tensor Model::fork(const ForkStage& stage, const at::Tensor& x, i64 n_sequences) const {
+  const at::Tensor in = x.to(parameters_.compute_dtype);
+  Parameter* gate = parameters_.find(kGate);
+  at::Tensor alpha, sum;
+  if (gate) {
+    const at::Tensor anchor = at::zeros({1}, parameters_.flat_value.options()).requires_grad_();
+    alpha = GateFunction::apply(anchor, gate);
+  }
+  for (size_t i = 0; i < stage.paths.size(); ++i) {
+    const PathSpec& path = stage.paths[i];
+    const at::Tensor start = entries_.at(path.name).forward(in).to(at::kFloat);
+    const Stream out = run_blocks(path.blocks, {start, {}}, n_sequences);
+    at::Tensor y = out.delta.defined() ? out.residual + out.delta : out.residual;
+    if (gate) y = y * alpha[static_cast<i64>(i)];
+    sum = sum.defined() ? sum + y : y;
+  }
+  return sum;
+}
+
+at::Tensor Model::forward(const at::Tensor& tokens) const {
+  LATHE_CHECK(tokens.dim() == 2 && tokens.size(1) <= plan_.spec.context_length);
+  const i64 n = tokens.size(0);
+  Stream stream;
+  at::Tensor normed;
+  const auto settled = [&] {
+    return stream.delta.defined() ? stream.residual + stream.delta : stream.residual;
+  };
+  for (const Stage& stage : plan_.stages) {
+    std::visit(Overloaded{
+                   [&](const EmbedStage& s) {
+                     stream = {embed(s, tokens), {}};
+                   },
+                   [&](const BlocksStage& s) { stream = run_blocks(s.blocks, stream, n); },
+                   [&](const ProjectStage& s) {
+                     stream = {project(s, settled(), n), {}};
+                   },
+                   [&](const ForkStage& s) {
+                     stream = {fork(s, settled(), n), {}};
+                   },
+                   [&](const NormStage&) {
+                     normed = final_norm_.forward(stream.residual, stream.delta).second;
+                   },
+                   [](const HeadStage&) {},  // applied by the loss, a chunk of rows at a time
+               },
+               stage);
+  }
+  return normed;
+}
+
+at::Tensor Model::logits(const at::Tensor& tokens) const {
+  at::NoGradGuard no_grad;
+  return linear_product(forward(tokens), head_->compute, {}).to(at::kFloat);
+}
+
+at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) const {
+  at::NoGradGuard no_grad;
+  return cross_entropy_sum(forward(tokens), *head_, targets.reshape({-1}));
+}
+
+at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
+  if (guidance_) guidance_->begin_training_pass();
+  const at::Tensor h = forward(tokens);
+  at::Tensor loss, dh;
+  {
+    at::NoGradGuard no_grad;
+    std::tie(loss, dh) = cross_entropy_grad(h.detach(), *head_, targets.reshape({-1}), scale);
+  }
+  torch::autograd::backward({h}, {dh});
+  if (guidance_) guidance_->end_training_pass();
+  pending_.clear();
+  return loss;
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,66 @@
+// A plan as a trainable model. Walks the plan's stages; knows no topology.
+#pragma once
+
+#include <map>
+
+#include "model/plan.h"
+#include "train/nn/attention.h"
+#include "train/nn/guided_linear.h"
+#include "train/nn/norm.h"
+
+namespace lathe::train {
+
+class Model {
+ public:
+  // Borrows `parameters`, which were made from the same plan, and `guidance`, null where the model
+  // is trained without or no longer with it.
+  Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance = nullptr);
+
+  // tokens (B, T) i64 on the parameters' device, T ≤ context_length → the final norm's output
+  // (B·T, D) in the compute dtype.
+  at::Tensor forward(const at::Tensor& tokens) const;
+
+  // Logits (B·T, V) f32, without gradients: for sampling and tests.
+  at::Tensor logits(const at::Tensor& tokens) const;
+
+  // Summed loss (nats, f32 scalar on the device) of predicting targets (B, T), without gradients.
+  at::Tensor loss(const at::Tensor& tokens, const at::Tensor& targets) const;
+
+  // The same, and adds the gradient of scale · loss to every Parameter::grad; a training pass for
+  // the draws of stochastic guidance.
+  at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale);
+
+ private:
+  struct Block {
+    const BlockSpec* spec;
+    Norm norm_1, norm_2;
+    GuidedLinear qkv, out, up, down;
+    const RopeTables* rope;
+  };
+  // The residual stream (f32) and what is still to be added to it (compute dtype or undefined): the
+  // next norm adds it on its way.
+  struct Stream {
+    at::Tensor residual, delta;
+  };
+  Block make_block(const BlockSpec& spec);
+  Stream run_block(const Block& block, Stream stream, i64 n_sequences) const;
+  Stream run_blocks(const std::vector<BlockSpec>& blocks, Stream stream, i64 n_sequences) const;
+  Stream run_recomputed(const Block& block, Stream stream, i64 n_sequences) const;
+  at::Tensor embed(const EmbedStage& stage, const at::Tensor& tokens) const;
+  at::Tensor project(const ProjectStage& stage, const at::Tensor& x, i64 n_sequences) const;
+  at::Tensor fork(const ForkStage& stage, const at::Tensor& x, i64 n_sequences) const;
+
+  const Plan& plan_;
+  Parameters& parameters_;
+  bool recompute_;
+  Guidance* guidance_;
+  std::map<i64, Block> blocks_;            // by layer
+  std::map<std::string, Linear> entries_;  // of paths, by name
+  std::map<i64, RopeTables> rope_;         // by d_head
+  Norm final_norm_;
+  // What recomputation has still to run again; held until the backward is done.
+  mutable std::vector<std::shared_ptr<void>> pending_;
+  Parameter* head_ = nullptr;
+};
+
+}  // namespace lathe::train

@@ -1,0 +1,170 @@
+#include "model/counts.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "model/presets.h"
+
+using namespace lathe;
+
+namespace {
+
+Plan preset_plan(const std::string& name) {
+  return make_plan(parse_model_spec(preset_spec(name), name));
+}
+
+double flops(const Plan& plan) { return forward_flops_per_token(plan, plan.spec.context_length); }
+
+// A model small enough to count by hand.
+ModelSpec by_hand() {
+  ModelSpec s;
+  s.vocab_size = 10;
+  s.context_length = 8;
+  s.d_model = 4;
+  s.n_layers = 2;
+  s.n_heads = 2;
+  s.n_kv_heads = 1;
+  s.d_head = 2;
+  s.d_ff = 6;
+  s.ffn_linear = {LinearKind::kLowRank, 3, 0};
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("account: a model of two blocks, counted by hand") {
+  const Plan plan = make_plan(by_hand());
+  const ParamCount params = count_params(plan);
+  // qkv 4 → 4 + 2 + 2 and out 4 → 4, twice; up and down 4 · 6 dense, then 3 · (4 + 6) low rank.
+  CHECK(params.attention == 2 * (4 * 8 + 4 * 4));
+  CHECK(params.ffn == 2 * 24 + 2 * 30);
+  CHECK(params.embedding == 40);
+  CHECK(params.head == 0);
+  // Biases 8 + 4 + 6 + 4 and two norms of 8 a block, and the final norm.
+  CHECK(params.other == 2 * (22 + 16) + 8);
+  CHECK(params.total == 96 + 108 + 40 + 84);
+  // Attention: q·k and p·v over 8 positions, 2 heads of 2.
+  CHECK(flops(plan) == 2.0 * (96 + 108 + 2 * (2 * 8 * 4) + 40));
+  CHECK(forward_flops_per_token(plan, 1) == 2.0 * (96 + 108 + 2 * (2 * 1 * 4) + 40));
+  CHECK(guide_weights(plan) == 2 * 24);
+  const ByteCount bytes = count_bytes(plan);
+  CHECK(bytes.kv_per_token == 2 * 2 * (2 * 1 * 2));            // blocks, bytes, keys and values
+  CHECK(bytes.weights_per_token == 2 * (96 + 108 + 40 + 84));  // the tied head reads them all
+}
+
+TEST_CASE("account: an untied head is read whole, and one row of the embedding and of positions") {
+  ModelSpec spec = by_hand();
+  spec.tie_embeddings = false;
+  spec.position = Position::kLearned;
+  const Plan plan = make_plan(spec);
+  CHECK(count_params(plan).head == 40);
+  CHECK(count_params(plan).embedding == 40 + 32);
+  CHECK(count_bytes(plan).weights_per_token == 2 * (96 + 108 + 84 + 40 + 4 + 4));
+}
+
+TEST_CASE("account: training is three times forward, plus the guide's share") {
+  const Plan plan = make_plan(by_hand());
+  const double forward = flops(plan);
+  TrainPlan training{.tokens = 1000, .batch_tokens = 64};  // 15 whole steps
+  TrainCount count = count_training(plan, training);
+  CHECK(count.steps == 15);
+  CHECK(count.guided_steps == 0);
+  CHECK(count.flops == doctest::Approx(3 * 15 * 64 * forward).epsilon(1e-12));
+
+  training.guide = GuideMode::kFixedSteps;
+  training.guide_share = 0.5;
+  count = count_training(plan, training);
+  CHECK(count.steps == 15);
+  CHECK(count.guided_steps == 7);
+  CHECK(count.flops == doctest::Approx(3 * 64 * (15 * forward + 0.5 * 7 * 2 * 48)).epsilon(1e-12));
+
+  training.guide = GuideMode::kFixedFlops;
+  training.draw = GuideDraw::kAlways;
+  count = count_training(plan, training);
+  CHECK(count.steps == 15 + 7);
+  CHECK(count.flops == doctest::Approx(3 * 64 * (22 * forward + 7 * 2 * 48)).epsilon(1e-12));
+
+  // Half of the passes dense in place of structured: 48 for 60 weights (rank 3 of 4 × 6 is more).
+  training.draw = GuideDraw::kUnbiased;
+  count = count_training(plan, training);
+  CHECK(count.flops ==
+        doctest::Approx(3 * 64 * (22 * forward + 7 * 0.5 * 2 * (48 - 60))).epsilon(1e-12));
+}
+
+TEST_CASE("account: the guide's share that matches the dense twin is what the paper set by hand") {
+  const struct {
+    const char* preset;
+    double solved, published;
+  } cases[] = {
+      {"gpt2-s-lowrank32", .3007, .30},      {"gpt2-m-lowrank32", .3802, .38},
+      {"gpt2-l-lowrank32", .4129, .41},      {"gpt2-xl-lowrank32", .4316, .43},
+      {"gpt2-s-blockshuffle32", .3007, .30}, {"gpt2-m-blockshuffle32", .3802, .38},
+      {"gpt2-l-blockshuffle32", .4129, .41}, {"gpt2-xl-blockshuffle32", .4316, .43},
+      {"gpt2-s-blockdense32", .3007, .30},   {"gpt2-m-blockdense32", .3952, .40},
+      {"gpt2-l-blockdense32", .4129, .41},   {"gpt2-xl-blockdense32", .4493, .45},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.preset);
+    const double share = matching_guide_share(preset_plan(c.preset), GuideDraw::kPaper);
+    CHECK(std::abs(share - c.solved) < 0.6e-4);
+    CHECK(std::abs(share - c.published) < 0.008);
+  }
+  const double always[] = {.247, .298, .318, .329};
+  const char* sizes[] = {"s", "m", "l", "xl"};
+  for (int i = 0; i < 4; ++i) {
+    const Plan plan = preset_plan(std::string("gpt2-") + sizes[i] + "-lowrank32");
+    CHECK(std::abs(matching_guide_share(plan, GuideDraw::kAlways) - always[i]) < 0.6e-3);
+  }
+}
+
+TEST_CASE("account: wide-structured models are matched to the dense GPT-2 of their size") {
+  const struct {
+    const char *preset, *dense;
+    double solved, published;
+  } cases[] = {{"wide-structured-m", "gpt2-m", .3923, .40},
+               {"wide-structured-l", "gpt2-l", .3958, .395}};
+  for (const auto& c : cases) {
+    const Plan plan = preset_plan(c.preset);
+    const double own = flops(plan), dense = flops(preset_plan(c.dense));
+    const double share = (dense - own) / (own + static_cast<double>(guide_weights(plan)));
+    CHECK(std::abs(share - c.solved) < 0.6e-4);
+    CHECK(std::abs(share - c.published) < 0.008);
+  }
+}
+
+TEST_CASE("account: training with the matching share spends what the dense twin spends") {
+  for (const char* preset : {"gpt2-s-lowrank32", "gpt2-xl-blockdense32", "gpt2-l-blockshuffle63"}) {
+    for (const GuideDraw draw : {GuideDraw::kAlways, GuideDraw::kPaper, GuideDraw::kUnbiased}) {
+      CAPTURE(preset);
+      const Plan plan = preset_plan(preset);
+      TrainPlan training{.tokens = preset_tokens(preset), .batch_tokens = kPaperBatchTokens};
+      const double dense = count_training(make_plan(dense_twin(plan.spec)), training).flops;
+      training.guide = GuideMode::kFixedFlops;
+      training.draw = draw;
+      training.guide_share = matching_guide_share(plan, draw);
+      CHECK(count_training(plan, training).flops / dense == doctest::Approx(1).epsilon(5e-4));
+    }
+  }
+}
+
+TEST_CASE("account: the largest spec that validates overflows nothing") {
+  ModelSpec spec;
+  spec.vocab_size = spec.context_length = 1 << 24;
+  spec.d_model = 1 << 20;
+  spec.n_layers = 4096;
+  spec.n_heads = spec.n_kv_heads = 1 << 6;
+  spec.d_head = 1 << 16;
+  spec.d_ff = 1 << 22;
+  spec.activation = Activation::kSwiglu;
+  spec.position = Position::kLearned;
+  spec.tie_embeddings = false;
+  const Plan plan = make_plan(spec);
+  const double blocks = 4096.0 * 0x1p42 * (3 + 1 + 2 + 1);
+  const double expected = blocks + 3 * 0x1p44 + 0x1p20 * 2;
+  const ParamCount params = count_params(plan);
+  CHECK(static_cast<double>(params.total) == doctest::Approx(expected).epsilon(1e-5));
+  CHECK(count_bytes(plan).weights_per_token > 0);
+  CHECK(flops(plan) > 2 * blocks);
+}

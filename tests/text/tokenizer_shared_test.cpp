@@ -1,0 +1,127 @@
+// The tokenizers against real vocabularies and the ids that other programs give for them.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "base/atomic_file.h"
+#include "support/shared_data.h"
+#include "support/temp_dir.h"
+#include "text/tokenizer.h"
+
+namespace lathe {
+namespace {
+
+using Ids = std::vector<int32_t>;
+using test::shared_path;
+
+struct Case {
+  std::string text;
+  Ids ids;
+};
+
+// A .inp file (texts between lines that say __ggml_vocab_test__) and its .out (ids, a line a text).
+std::vector<Case> load_cases(const std::string& input, const std::string& output) {
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::string texts = read_text_file(input);
+  std::istringstream lines(read_text_file(output));
+  std::vector<Case> cases;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t end = texts.find(separator);
+    Case c{texts.substr(0, end), {}};
+    std::istringstream ids(line);
+    for (int32_t id; ids >> id;) c.ids.push_back(id);
+    cases.push_back(std::move(c));
+    texts.erase(0, end == std::string::npos ? end : end + separator.size());
+  }
+  return cases;
+}
+
+void check_cases(const Tokenizer& tokenizer, const std::vector<Case>& cases) {
+  REQUIRE(cases.size() == 46);
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    CHECK(tokenizer.encode(c.text) == c.ids);
+    CHECK(tokenizer.decode(c.ids) == c.text);
+  }
+}
+
+TEST_CASE("GPT-2: the 46 cases, from its two files and from the one saved for a model") {
+  const std::string dir = shared_path("data/tokenizers/gpt2");
+  if (dir.empty()) return;
+  const auto cases =
+      load_cases(dir + "/ggml-vocab-gpt-2.gguf.inp", dir + "/ggml-vocab-gpt-2.gguf.out");
+  const auto tokenizer = load_tokenizer(dir);
+  CHECK(tokenizer->vocab_size() == 50257);
+  CHECK(tokenizer->end_of_text() == 50256);
+  check_cases(*tokenizer, cases);
+  const test::TempDir model;
+  tokenizer->save(model.path());
+  const auto saved = load_tokenizer(model.path());
+  CHECK(saved->vocab_size() == 50257);
+  CHECK(saved->end_of_text() == 50256);
+  check_cases(*saved, cases);
+}
+
+TEST_CASE("Llama 2: the 46 cases, from tokenizer.model and from tokenizer.json") {
+  const std::string dir = shared_path("data/tokenizers/llama2");
+  if (dir.empty()) return;
+  const auto cases =
+      load_cases(dir + "/ggml-vocab-llama-spm.gguf.inp", dir + "/ggml-vocab-llama-spm.gguf.out");
+  for (const char* file : {"/tokenizer.model", "/tokenizer.json"}) {
+    CAPTURE(file);
+    const auto tokenizer = load_tokenizer(dir + file);
+    CHECK(tokenizer->vocab_size() == 32000);
+    CHECK(tokenizer->begin_of_text() == 1);
+    CHECK(tokenizer->end_of_text() == 2);
+    check_cases(*tokenizer, cases);
+    const test::TempDir model;
+    CHECK("/" + tokenizer->save(model.path()) == file);
+    check_cases(*load_tokenizer(model.path()), cases);
+  }
+}
+
+TEST_CASE("Llama 2: tokenizer.model and tokenizer.json agree, token by token") {
+  const std::string dir = shared_path("data/tokenizers/llama2");
+  const std::string corpus = shared_path("data/corpora/wikitext-2-raw/valid.txt");
+  if (dir.empty() || corpus.empty()) return;
+  const auto model = load_tokenizer(dir + "/tokenizer.model");
+  const auto json = load_tokenizer(dir + "/tokenizer.json");
+  const std::string text = read_text_file(corpus).substr(0, 300'000);
+  const Ids ids = model->encode(text);
+  CHECK(json->encode(text) == ids);
+  CHECK(model->decode(ids) == text);
+  CHECK(json->decode(ids) == text);
+  for (int32_t id = 1; id < 32000; ++id) {
+    REQUIRE(model->token_bytes(id) == json->token_bytes(id));
+  }
+  std::string streamed;
+  for (const int32_t id : ids) streamed += model->token_bytes(id);
+  CHECK(streamed == " " + text);
+}
+
+TEST_CASE("Llama 2: spaces, marks and line ends at every place, whole and word by word alike") {
+  const std::string dir = shared_path("data/tokenizers/llama2");
+  if (dir.empty()) return;
+  const auto model = load_tokenizer(dir + "/tokenizer.model");
+  const auto json = load_tokenizer(dir + "/tokenizer.json");
+  const std::string parts[] = {" ", "a", "▁", "\n", "the"};
+  for (int i = 0; i < 5 * 5 * 5 * 5 * 5; ++i) {
+    std::string text;
+    for (int j = 0, rest = i; j < 5; ++j, rest /= 5) text += parts[rest % 5];
+    CAPTURE(text);
+    REQUIRE(model->encode(text) == json->encode(text));
+  }
+}
+
+TEST_CASE("GPT-2: all of wikitext-2's test text survives encode and decode") {
+  const std::string dir = shared_path("data/tokenizers/gpt2");
+  const std::string corpus = shared_path("data/corpora/wikitext-2-raw/test.txt");
+  if (dir.empty() || corpus.empty()) return;
+  const auto tokenizer = load_tokenizer(dir);
+  const std::string text = read_text_file(corpus);
+  CHECK(tokenizer->decode(tokenizer->encode(text)) == text);
+}
+
+}  // namespace
+}  // namespace lathe
