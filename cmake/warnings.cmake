@@ -1,7 +1,8 @@
 # lathe_warnings(TARGET): the warnings every target of ours is built with, and its sanitizers.
 function(lathe_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                         -Wno-missing-field-initializers
+                         # A value without its case would silently run as another one.
+                         -Werror=switch -Wno-missing-field-initializers
                          # GCC 12 sees overlaps in std::string's operator+ that are not there.
                          $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   if(LATHE_WERROR)

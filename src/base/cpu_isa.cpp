@@ -1,8 +1,10 @@
 #include "base/cpu_isa.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/suggest.h"
 
 namespace lathe {
 
@@ -10,7 +12,6 @@ namespace {
 
 struct IsaRow {
   CpuIsa isa;
-  std::string_view name;
   bool (*supported)();  // beyond the rows before it
   // Values of the variables that limit LibTorch's parts.
   const char *aten, *onednn, *mkl;
@@ -18,25 +19,26 @@ struct IsaRow {
 
 // __builtin_cpu_supports also asks whether the system saves the wide registers.
 constexpr IsaRow kRows[] = {
-    {CpuIsa::kScalar, "scalar", [] { return true; }, "default", "SSE41", "SSE4_2"},
+    {CpuIsa::kScalar, [] { return true; }, "default", "SSE41", "SSE4_2"},
 #if defined(__x86_64__)
-    {CpuIsa::kAvx2, "avx2",
-     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }, "avx2", "AVX2",
-     "AVX2"},
-    {CpuIsa::kAvx512, "avx512",
+    {CpuIsa::kAvx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); },
+     "avx2", "AVX2", "AVX2"},
+    {CpuIsa::kAvx512,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
      },
      "avx512", "AVX512_CORE", "AVX512"},
-    {CpuIsa::kAvx512Bf16, "avx512_bf16", [] { return __builtin_cpu_supports("avx512bf16") != 0; },
-     "avx512", "AVX512_CORE_BF16", "AVX512_E3"},
+    {CpuIsa::kAvx512Bf16, [] { return __builtin_cpu_supports("avx512bf16") != 0; }, "avx512",
+     "AVX512_CORE_BF16", "AVX512_E3"},
 #else
-    {CpuIsa::kAvx2, "avx2", [] { return false; }, "", "", ""},
-    {CpuIsa::kAvx512, "avx512", [] { return false; }, "", "", ""},
-    {CpuIsa::kAvx512Bf16, "avx512_bf16", [] { return false; }, "", "", ""},
+    {CpuIsa::kAvx2, [] { return false; }, "", "", ""},
+    {CpuIsa::kAvx512, [] { return false; }, "", "", ""},
+    {CpuIsa::kAvx512Bf16, [] { return false; }, "", "", ""},
 #endif
 };
+
+static_assert(one_row_each(kRows, &IsaRow::isa));
 
 const IsaRow& row_of(CpuIsa isa) { return kRows[static_cast<size_t>(isa)]; }
 
@@ -51,8 +53,6 @@ std::string joined(std::span<const CpuIsa> isas, std::string_view between) {
 
 }  // namespace
 
-std::string_view name_of(CpuIsa isa) { return row_of(isa).name; }
-
 std::vector<CpuIsa> supported_isas() {
   std::vector<CpuIsa> isas;
   for (const IsaRow& row : kRows) {
@@ -63,20 +63,16 @@ std::vector<CpuIsa> supported_isas() {
 }
 
 CpuIsa parse_isa(std::string_view name, std::span<const CpuIsa> supported) {
-  for (const CpuIsa isa : supported) {
-    if (name == name_of(isa)) return isa;
+  const std::optional<CpuIsa> isa = value_of<CpuIsa>(name);
+  if (!isa) {
+    fail("[cpu] LATHE_CPU_ISA names no instruction set '{}'{}; expected one of: {}", name,
+         did_you_mean(name, kNamesOf<CpuIsa>), joined(supported, ", "));
   }
-  std::vector<std::string> names;
-  for (const IsaRow& row : kRows) {
-    if (name == row.name) {
-      fail("[cpu] LATHE_CPU_ISA: this CPU has no {}; expected one of: {}", name,
-           joined(supported, ", "));
-    }
-    names.emplace_back(row.name);
+  if (std::find(supported.begin(), supported.end(), *isa) == supported.end()) {
+    fail("[cpu] LATHE_CPU_ISA: this CPU has no {}; expected one of: {}", name,
+         joined(supported, ", "));
   }
-  const std::string near = nearest_name(name, names);
-  fail("[cpu] LATHE_CPU_ISA names no instruction set '{}'{}; expected one of: {}", name,
-       near.empty() ? "" : " (did you mean '" + near + "'?)", joined(supported, ", "));
+  return *isa;
 }
 
 std::optional<CpuIsa> requested_isa() {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/enum_names.h"
+
 namespace lathe {
 
 // Each class has everything that those before it have, so that they compare with <.
@@ -18,8 +20,9 @@ enum class CpuIsa {
   kAvx512Bf16,  // multiplies bf16 itself; AMX, where there is one, comes on top of it
 };
 
-// "scalar", "avx2", "avx512", "avx512_bf16".
-std::string_view name_of(CpuIsa isa);
+constexpr auto names_of(CpuIsa) {
+  return enum_names<CpuIsa>("scalar", "avx2", "avx512", "avx512_bf16");
+}
 
 // Those that this CPU and its operating system run, narrowest first; never empty.
 std::vector<CpuIsa> supported_isas();

@@ -4,7 +4,6 @@
 
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "base/format.h"
 
@@ -37,9 +36,6 @@ auto blaming(const std::string& where, Action&& action) {
 
 // Adds the reason of the last failed system call ("No space left on device").
 [[noreturn]] void fail_errno(const std::string& what);
-
-// The name among `candidates` nearest to `name` by edit distance, or "" when none is near.
-std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 // `text` as one line that a terminal shows and does not obey: line ends and other control
 // characters that a file or model has smuggled in become \n or \x1b, and bytes that are no UTF-8

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/suggest.h"
+
 namespace lathe {
 
 namespace {
@@ -202,11 +204,10 @@ void FieldReader::check_unknown(const Level& level) const {
   const std::set<std::string> known(level.known.begin(), level.known.end());
   for (const auto& [key, value] : level.object->items()) {
     if (known.contains(key)) continue;
-    const std::string near = nearest_name(key, level.known);
-    std::string names;
-    for (const std::string& name : level.known) names += (names.empty() ? "" : ", ") + name;
+    const std::vector<std::string_view> names(level.known.begin(), level.known.end());
+    const std::string near = nearest_name(key, names);
     fail("{}: unknown key '{}{}'{}; known here: {}", where_, level.path, shown(key),
-         near.empty() ? "" : ", did you mean '" + level.path + near + "'?", names);
+         did_you_mean(near.empty() ? near : level.path + near), joined(names));
   }
 }
 

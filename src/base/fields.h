@@ -9,12 +9,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "base/numeric.h"
 
 namespace lathe {
 
-// Sees each field as (key, value, help). Enumerations are visited by name: a function
-// `std::span<const std::string_view> names_of(E)` beside the enum lists its names in order.
+// Sees each field as (key, value, help). Enumerations are visited by name: names_of(E) lists them
+// beside the enum (base/enum_names.h).
 class FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
@@ -33,7 +34,7 @@ class FieldVisitor {
   requires std::is_enum_v<E>
   void field(std::string_view key, E& value, std::string_view help) {
     int index = static_cast<int>(value);
-    choice(key, index, names_of(value), help);
+    choice(key, index, kNamesOf<E>, help);
     value = static_cast<E>(index);
   }
 

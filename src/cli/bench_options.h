@@ -3,15 +3,16 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <string>
 
+#include "cli/choices.h"
 #include "cli/count_ranges.h"
 #include "run/run_spec.h"
 
 namespace lathe {
 
 struct BenchOptions {
-  std::string device = "cpu", precision = "auto";
+  RunDevice device = RunDevice::kCpu;
+  Precision precision = Precision::kAuto;
   i64 threads = 0;
   bool json = false;
 
@@ -19,22 +20,16 @@ struct BenchOptions {
     app.add_option("--threads", threads, "0: what affinity and cgroup allow")
         ->capture_default_str()
         ->check(kCount);
-    app.add_option("--device", device)
-        ->capture_default_str()
-        ->check(CLI::IsMember({"cpu", "cuda"}));
-    app.add_option("--precision", precision,
-                   "auto: bf16 where the device multiplies it itself, else f32")
-        ->capture_default_str()
-        ->check(CLI::IsMember({"auto", "bf16", "f32"}));
+    add_choice(app, "--device", device, "");
+    add_choice(app, "--precision", precision,
+               "auto: bf16 where the device multiplies it itself, else f32");
     app.add_flag("--json", json, "rows as JSON");
   }
   // Into a bench's own spec.
   template <class Spec>
   void apply(Spec& spec) const {
-    spec.device = device == "cuda" ? RunDevice::kCuda : RunDevice::kCpu;
-    spec.precision = precision == "auto"  ? Precision::kAuto
-                     : precision == "f32" ? Precision::kF32
-                                          : Precision::kBf16;
+    spec.device = device;
+    spec.precision = precision;
     spec.threads = threads;
   }
 };

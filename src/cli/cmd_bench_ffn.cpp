@@ -1,9 +1,9 @@
 // lathe bench ffn: the speed of one feed-forward layer, structured against dense.
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_options.h"
+#include "cli/output.h"
 #include "train/bench/ffn.h"
 
 namespace lathe {
@@ -19,33 +19,35 @@ std::string title(const train::BenchFfnRow& row) {
   return row.kind == "dense" ? row.kind : row.kind + " " + std::to_string(row.share) + " %";
 }
 
-void print_table(std::span<const train::BenchFfnRow> rows, bool guided) {
-  std::printf("\nwidth %lld, %lld tokens\n", static_cast<long long>(rows[0].width),
-              static_cast<long long>(rows[0].tokens));
-  std::printf("%-18s %11s %11s %7s %8s %11s %7s %8s %7s %10s", "", "parameters", "forward ms",
-              "ratio", "of peak", "step ms", "ratio", "of peak", "limit", "step MiB");
-  std::printf(guided ? " %11s %11s\n" : "\n", "guided ms", "/ products");
+std::string table(std::span<const train::BenchFfnRow> rows, bool guided) {
+  std::string text = format("\nwidth {}, {} tokens\n", rows[0].width, rows[0].tokens);
+  text +=
+      format("{:<18} {:>11} {:>11} {:>7} {:>8} {:>11} {:>7} {:>8} {:>7} {:>10}", "", "parameters",
+             "forward ms", "ratio", "of peak", "step ms", "ratio", "of peak", "limit", "step MiB");
+  text += guided ? format(" {:>11} {:>11}\n", "guided ms", "/ products") : "\n";
   for (const train::BenchFfnRow& row : rows) {
-    std::printf("%-18s %11lld %11.2f %7.2f %7.1f%% %11.2f %7.2f %7.1f%% %7.2f %10.1f",
-                title(row).c_str(), static_cast<long long>(row.params), row.forward_ms,
-                row.forward_speed, 100 * row.forward_peak_share, row.step_ms, row.step_speed,
-                100 * row.step_peak_share, row.limit, row.step_mib);
-    if (row.guided_ms > 0) std::printf(" %11.2f %11.2f", row.guided_ms, row.guidance_cost);
-    std::printf("\n");
+    text += format(
+        "{:<18} {:>11} {:>11.2f} {:>7.2f} {:>7.1f}% {:>11.2f} {:>7.2f} {:>7.1f}% {:>7.2f} "
+        "{:>10.1f}",
+        title(row), row.params, row.forward_ms, row.forward_speed, 100 * row.forward_peak_share,
+        row.step_ms, row.step_speed, 100 * row.step_peak_share, row.limit, row.step_mib);
+    if (row.guided_ms > 0) text += format(" {:>11.2f} {:>11.2f}", row.guided_ms, row.guidance_cost);
+    text += "\n";
   }
+  return text;
 }
 
 void print_rows(const std::vector<train::BenchFfnRow>& rows, const train::BenchFfnSpec& spec,
                 int threads) {
-  std::printf(
-      "feed-forward layer, forward and forward + backward, in turns, median of %lld, %s, "
-      "%d threads; ratio: times dense; limit: that by FLOPs\n",
-      static_cast<long long>(spec.repeats),
-      names_of(rows[0].precision)[static_cast<size_t>(rows[0].precision)].data(), threads);
-  const size_t variants = rows.size() / (spec.widths.size() * spec.tokens.size());
-  for (size_t i = 0; i < rows.size(); i += variants) {
-    print_table(std::span(rows).subspan(i, variants), spec.guided);
+  std::string text = format(
+      "feed-forward layer, forward and forward + backward, in turns, median of {}, {}, "
+      "{} threads; ratio: times dense; limit: that by FLOPs\n",
+      spec.repeats, name_of(rows[0].precision), threads);
+  const size_t per_table = rows.size() / (spec.widths.size() * spec.tokens.size());
+  for (size_t i = 0; i < rows.size(); i += per_table) {
+    text += table(std::span(rows).subspan(i, per_table), spec.guided);
   }
+  print(text);
 }
 
 void print_json(const std::vector<train::BenchFfnRow>& rows, int threads) {
@@ -59,7 +61,7 @@ void print_json(const std::vector<train::BenchFfnRow>& rows, int threads) {
     object["rank"] = row.rank;
     object["n_blocks"] = row.blocks;
     object["params"] = row.params;
-    object["precision"] = names_of(row.precision)[static_cast<size_t>(row.precision)];
+    object["precision"] = name_of(row.precision);
     object["forward_ms"] = row.forward_ms;
     object["forward_speed"] = row.forward_speed;
     object["forward_peak_share"] = row.forward_peak_share;
@@ -75,7 +77,7 @@ void print_json(const std::vector<train::BenchFfnRow>& rows, int threads) {
     object["threads"] = threads;
     list.push_back(object);
   }
-  std::printf("%s\n", list.dump(1).c_str());
+  print(list.dump(1) + "\n");
 }
 
 }  // namespace

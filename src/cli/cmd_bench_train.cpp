@@ -1,9 +1,9 @@
 // lathe bench train: the speed of training steps.
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_options.h"
+#include "cli/output.h"
 #include "train/bench/train.h"
 
 namespace lathe {
@@ -16,16 +16,17 @@ struct Options : BenchOptions {
 
 void print_rows(const std::vector<train::BenchTrainRow>& rows, const train::BenchTrainSpec& spec,
                 int threads) {
-  std::printf("training steps of %lld sequences, in turns, median of %lld, %s, %d threads\n",
-              static_cast<long long>(spec.batch), static_cast<long long>(spec.steps),
-              names_of(rows[0].precision)[static_cast<size_t>(rows[0].precision)].data(), threads);
-  std::printf("%-28s %12s %10s %12s %8s %8s\n", "model", "parameters", "ms/step", "tokens/s",
-              "of peak", "ratio");
+  std::string text =
+      format("training steps of {} sequences, in turns, median of {}, {}, {} threads\n", spec.batch,
+             spec.steps, name_of(rows[0].precision), threads);
+  text += format("{:<28} {:>12} {:>10} {:>12} {:>8} {:>8}\n", "model", "parameters", "ms/step",
+                 "tokens/s", "of peak", "ratio");
   for (const train::BenchTrainRow& row : rows) {
-    std::printf("%-28s %12lld %10.1f %12.1f %7.1f%% %8.2f\n", row.model.c_str(),
-                static_cast<long long>(row.params), row.ms, row.tokens_per_s, 100 * row.peak_share,
-                row.tokens_per_s / rows.front().tokens_per_s);
+    text += format("{:<28} {:>12} {:>10.1f} {:>12.1f} {:>7.1f}% {:>8.2f}\n", row.model, row.params,
+                   row.ms, row.tokens_per_s, 100 * row.peak_share,
+                   row.tokens_per_s / rows.front().tokens_per_s);
   }
+  print(text);
 }
 
 void print_json(const std::vector<train::BenchTrainRow>& rows, int threads) {
@@ -34,14 +35,14 @@ void print_json(const std::vector<train::BenchTrainRow>& rows, int threads) {
     Json object;
     object["model"] = row.model;
     object["params"] = row.params;
-    object["precision"] = names_of(row.precision)[static_cast<size_t>(row.precision)];
+    object["precision"] = name_of(row.precision);
     object["ms"] = row.ms;
     object["tokens_per_s"] = row.tokens_per_s;
     object["peak_share"] = row.peak_share;
     object["threads"] = threads;
     list.push_back(object);
   }
-  std::printf("%s\n", list.dump(1).c_str());
+  print(list.dump(1) + "\n");
 }
 
 }  // namespace

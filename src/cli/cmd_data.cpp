@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
+#include "cli/output.h"
 #include "data/dataset.h"
 #include "data/document_reader.h"
 #include "data/input_files.h"
@@ -201,9 +202,7 @@ int info(const std::string& dir, bool json) {
       out += "\n";
     }
   }
-  if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0) {
-    fail_errno("[data] cannot write the output");
-  }
+  print(out);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/output.h"
 #include "model/presets.h"
 #include "run/spec_source.h"
 
@@ -95,12 +96,6 @@ std::string list_presets(bool json) {
   return json ? names.dump() + "\n" : table;
 }
 
-void write_out(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout)) {
-    fail_errno("[describe] cannot write the result");
-  }
-}
-
 }  // namespace
 
 int cmd_describe(int argc, char** argv) {
@@ -131,7 +126,7 @@ int cmd_describe(int argc, char** argv) {
     return app.exit(help);
   }
   if (list) {
-    write_out(list_presets(json));
+    print(list_presets(json));
     return 0;
   }
   if (source.empty()) throw CLI::RequiredError("SPEC (--list shows the presets)");
@@ -151,9 +146,9 @@ int cmd_describe(int argc, char** argv) {
       describe_model(load_model_spec(source, overrides),
                      training.tokens > 0 ? std::optional<TrainPlan>(training) : std::nullopt);
   // Overrides make another model of it than the paper's.
-  write_out(json ? describe_as_json(description).dump(2) + "\n"
-                 : describe_as_text(description, source) +
-                       published_text(overrides.empty() ? source : ""));
+  print(json ? describe_as_json(description).dump(2) + "\n"
+             : describe_as_text(description, source) +
+                   published_text(overrides.empty() ? source : ""));
   return 0;
 }
 

@@ -6,9 +6,11 @@
 
 #include "base/error.h"
 #include "base/progress_line.h"
+#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
+#include "cli/output.h"
 #include "data/dataset.h"
 #include "data/document_reader.h"
 #include "data/shards.h"
@@ -128,15 +130,7 @@ Asked parse_task(const std::string& text) {
   }
   std::string known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  const std::string near = nearest_name(name, names);
-  fail("[eval] no task '{}'{}; there are: {}", name,
-       near.empty() ? "" : " (did you mean '" + near + "'?)", known);
-}
-
-void print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
-    fail_errno("[eval] cannot write the output");
-  }
+  fail("[eval] no task '{}'{}; there are: {}", name, did_you_mean(name, names), known);
 }
 
 // "perplexity:wiki.txt  ppl 12.3  …", one task a line.

@@ -7,16 +7,11 @@
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/model_session.h"
+#include "cli/output.h"
 #include "infer/generate.h"
 
 namespace lathe {
 namespace {
-
-void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    fail_errno("[generate] cannot write the output");
-  }
-}
 
 double rate(i64 n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0.0; }
 

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "report/page.h"
 
 namespace lathe {
@@ -60,11 +61,8 @@ int cmd_report(int argc, char** argv) {
                  groups, groups == 1 ? "" : "s");
   }
   if (json) {
-    const std::string text =
-        report::report_to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
-      fail_errno("[report] cannot write the output");
-    }
+    print(report::report_to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) +
+          "\n");
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/library_environment.h"
 #include "cli/commands.h"
 #include "cli/exec_train.h"
+#include "cli/output.h"
 #include "report/groups.h"
 #include "study/study_runner.h"
 
@@ -34,12 +35,6 @@ constexpr const char* kHelp =
     "  name = \"1e3\"\n"
     "  set = { \"optimizer.lr\" = 1e-3 }\n"
     "  only = { structure = [\"lowrank\"] }   # beside these values alone";
-
-void write_out(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout)) {
-    fail_errno("[study] cannot write the result");
-  }
-}
 
 Json axes_json(const report::Study& study, const Cell& cell) {
   Json axes = Json::object();
@@ -73,7 +68,7 @@ Json plan_json(const StudyPlan& plan) {
                     {"forward_flops_per_token", run.forward_flops},
                     {"steps", run.phases.total},
                     {"train_flops", run.train_flops},
-                    {"state", std::string(report::name_of(plan.states.at(run.name)))},
+                    {"state", std::string(name_of(plan.states.at(run.name)))},
                     {"if_best", !sure}});
   });
   return list;
@@ -87,7 +82,7 @@ std::string plan_text(const StudyPlan& plan) {
   each_run(plan, [&](const Cell&, const StudyRun& run, bool sure) {
     text += format("{:<{}}  {:>11}  {:>13.4g}  {:>9}  {:>13.4g}  {}{}\n", run.name, width,
                    run.params, run.forward_flops, run.phases.total, run.train_flops,
-                   report::name_of(plan.states.at(run.name)), sure ? "" : ", if best");
+                   name_of(plan.states.at(run.name)), sure ? "" : ", if best");
   });
   return text + format("{} runs\n", report::count_runs(plan.study, plan.contests));
 }
@@ -190,13 +185,13 @@ int cmd_study(int argc, char** argv) {
   }
   const StudyPlan plan = plan_study(path);
   if (dry_run) {
-    write_out(json ? plan_json(plan).dump(2) + "\n" : plan_text(plan));
+    print(json ? plan_json(plan).dump(2) + "\n" : plan_text(plan));
     return 0;
   }
   set_library_environment();  // for the runs
   StudyRunner runner(plan, train_program("study"));
   runner.run();
-  write_out(json ? results_json(plan, runner).dump(2) + "\n" : results_text(plan, runner));
+  print(json ? results_json(plan, runner).dump(2) + "\n" : results_text(plan, runner));
   return conclude(plan, runner, path);
 }
 

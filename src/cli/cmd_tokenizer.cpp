@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
+#include "cli/output.h"
 #include "data/document_reader.h"
 #include "data/input_files.h"
 #include "text/bpe_trainer.h"
@@ -31,16 +32,6 @@ struct TrainOptions {
   std::vector<std::string> extensions;
   int threads = 0;
 };
-
-void write_stdout(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
-    fail_errno("[tokenizer] cannot write the output");
-  }
-}
-
-void flush_stdout() {
-  if (std::fflush(stdout) != 0) fail_errno("[tokenizer] cannot write the output");
-}
 
 // `out`: what is being written, which is no input.
 WordCounts count_words(const TrainOptions& options, const AtomicFile& out, ProgressLine& progress) {
@@ -126,9 +117,9 @@ int encode(const Tokenizer& tokenizer) {
       out += std::to_string(id);
     }
     out += '\n';
-    write_stdout(out);
+    write_output(out);
   }
-  flush_stdout();
+  flush_output();
   return 0;
 }
 
@@ -153,9 +144,9 @@ int decode(const Tokenizer& tokenizer) {
   StandardInputLines lines;
   std::string line;
   for (int64_t n = 1; lines.next(line); ++n) {
-    write_stdout(tokenizer.decode(parse_ids(line, n)) + '\n');
+    write_output(tokenizer.decode(parse_ids(line, n)) + '\n');
   }
-  flush_stdout();
+  flush_output();
   return 0;
 }
 

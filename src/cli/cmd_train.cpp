@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/commands_train.h"
+#include "cli/output.h"
 #include "train/trainer.h"
 
 namespace lathe {
@@ -27,7 +28,7 @@ int cmd_train(int argc, char** argv) {
 
   const RunSpec run = load_run_spec(path, overrides);
   if (print_config) {
-    std::fputs(print_toml(run).c_str(), stdout);
+    print(print_toml(run));
     return 0;
   }
   return train::run_training(run, resume) == train::RunEnd::kFinished ? 0 : 1;

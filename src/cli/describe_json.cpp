@@ -6,8 +6,6 @@ namespace lathe {
 
 namespace {
 
-std::string name_of(auto value) { return std::string(names_of(value)[static_cast<size_t>(value)]); }
-
 Json linear_json(const LinearSpec& linear) {
   Json json = {{"kind", name_of(linear.kind)}, {"in", linear.in}, {"out", linear.out}};
   if (linear.rank) json["rank"] = linear.rank;

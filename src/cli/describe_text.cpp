@@ -122,8 +122,7 @@ std::string train_text(const Description& d) {
              scaled(t.tokens, ""), grouped(d.train.steps), grouped(t.batch_tokens));
   if (t.guide != GuideMode::kOff) {
     text += format("                  self-guided {}: {} guided steps, share {:.4f}\n",
-                   names_of(t.guide)[static_cast<size_t>(t.guide)], grouped(d.train.guided_steps),
-                   t.guide_share);
+                   name_of(t.guide), grouped(d.train.guided_steps), t.guide_share);
   }
   return text;
 }

@@ -7,8 +7,10 @@
 
 #include "base/cpu_isa.h"
 #include "base/error.h"
+#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/exec_train.h"
+#include "cli/output.h"
 
 namespace lathe {
 namespace {
@@ -31,26 +33,25 @@ constexpr Command kCommands[] = {
     {"report", "compare training runs: tables, charts, scaling fits", cmd_report},
 };
 
-void print_usage(std::FILE* out) {
-  std::fprintf(
-      out,
-      "lathe: makes decoder-only language models smaller and faster\n\nusage: lathe COMMAND …\n\n");
-  for (const Command& c : kCommands) std::fprintf(out, "  %-10s %s\n", c.name, c.summary);
-  std::fprintf(out, "\n'lathe COMMAND --help' explains a command.\n");
+std::string usage() {
+  std::string text =
+      "lathe: makes decoder-only language models smaller and faster\n\nusage: lathe COMMAND …\n\n";
+  for (const Command& c : kCommands) text += format("  {:<10} {}\n", c.name, c.summary);
+  return text + "\n'lathe COMMAND --help' explains a command.\n";
 }
 
 int run(int argc, char** argv) {
   if (argc < 2) {
-    print_usage(stderr);
+    std::fputs(usage().c_str(), stderr);
     return 2;
   }
   const std::string name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") {
-    print_usage(stdout);
+    print(usage());
     return 0;
   }
   if (name == "--version") {
-    std::printf("lathe %s\ncpu: %s\n", LATHE_VERSION, describe_isas().c_str());
+    print(format("lathe {}\ncpu: {}\n", LATHE_VERSION, describe_isas()));
     return 0;
   }
   std::vector<std::string> names;
@@ -58,10 +59,8 @@ int run(int argc, char** argv) {
     if (name == c.name) return c.run(argc - 1, argv + 1);
     names.push_back(c.name);
   }
-  const std::string near = nearest_name(name, names);
   std::fprintf(stderr, "lathe: no command '%s'%s; 'lathe --help' lists them\n",
-               one_line(name).c_str(),
-               near.empty() ? "" : (" (did you mean '" + near + "'?)").c_str());
+               one_line(name).c_str(), did_you_mean(name, names).c_str());
   return 2;
 }
 

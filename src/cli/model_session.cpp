@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/cpu_limits.h"
+#include "cli/choices.h"
 #include "cli/count_ranges.h"
 #include "infer/generate.h"
 #include "run/run_directory.h"
@@ -40,13 +41,8 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("--threads", threads, "threads (default: what affinity and cgroup allow)")
       ->check(kThreads)
       ->type_name("N");
-  app.add_option_function<std::string>(
-         "--path",
-         [this](const std::string& name) {
-           path = name == "best" ? PathChoice::kBest : PathChoice::kAll;
-         },
-         "all: every parallel path, weighted; best: only the one with the largest weight")
-      ->check(CLI::IsMember({"all", "best"}))
+  add_choice(app, "--path", path,
+             "all: every parallel path, weighted; best: only the one with the largest weight")
       ->type_name("");
 }
 
@@ -61,9 +57,7 @@ ModelSession::ModelSession(const ModelOptions& options)
   check_tokenizer(*model, *tokenizer, tokenizer_path(options, directory, *model));
   if (options.path == PathChoice::kBest && !has_paths(model->plan)) {
     fail("{}: this model has no paths to choose from (topology {}); leave out --path best",
-         directory,
-         names_of(
-             model->plan.spec.topology.kind)[static_cast<size_t>(model->plan.spec.topology.kind)]);
+         directory, name_of(model->plan.spec.topology.kind));
   }
 }
 

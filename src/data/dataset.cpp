@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
 #include "base/error.h"
+#include "base/suggest.h"
 
 namespace lathe {
 namespace {
@@ -18,9 +19,7 @@ void check_keys(const Json& object, const std::vector<std::string>& known,
                 const std::string& where) {
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string near = nearest_name(key, known);
-    fail("[data] {}: unknown key '{}'{}", where, key,
-         near.empty() ? "" : "; did you mean '" + near + "'?");
+    fail("[data] {}: unknown key '{}'{}", where, key, did_you_mean(key, known));
   }
 }
 

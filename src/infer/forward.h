@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/enum_names.h"
 #include "infer/kv_cache.h"
 #include "infer/model.h"
 #include "infer/state.h"
@@ -21,6 +22,7 @@ enum class PathChoice {
   kAll,   // every path of a fork, weighted
   kBest,  // only the path with the largest weight, as if the model had no other
 };
+constexpr auto names_of(PathChoice) { return enum_names<PathChoice>("all", "best"); }
 
 // Logits (rows, vocab_size) in the order of the runs and their tokens, valid until the state's next
 // use. Prefill and decoding are the same pass: a run may have any number of tokens, and several

@@ -19,22 +19,6 @@ double now_seconds() {
 
 }  // namespace
 
-std::string_view name_of(StopReason reason) {
-  switch (reason) {
-    case StopReason::kEndOfText:
-      return "end_of_text";
-    case StopReason::kStopString:
-      return "stop";
-    case StopReason::kMaxTokens:
-      return "length";
-    case StopReason::kContext:
-      return "context";
-    case StopReason::kCaller:
-      return "cancelled";
-  }
-  return "";
-}
-
 void check_tokenizer(const Model& model, const Tokenizer& tokenizer, const std::string& where) {
   if (tokenizer.vocab_size() > model.plan.spec.vocab_size) {
     fail("[tokenizer] {}: a tokenizer of another vocabulary: it has {} ids, the model {}", where,
@@ -81,15 +65,15 @@ GenerateResult generate(const Model& model, State& state, KvCache& cache,
     result.tokens.push_back(token);
     const std::string piece = text.push(tokenizer.token_bytes(token));
     if (!on_text(token, piece)) {
-      result.reason = StopReason::kCaller;
+      result.reason = StopReason::kCancelled;
       break;
     }
     if (text.stopped()) {
-      result.reason = StopReason::kStopString;
+      result.reason = StopReason::kStop;
       break;
     }
     if (options.max_tokens > 0 && static_cast<i64>(result.tokens.size()) >= options.max_tokens) {
-      result.reason = StopReason::kMaxTokens;
+      result.reason = StopReason::kLength;
       break;
     }
     if (cache.length() == cache.capacity()) {
@@ -101,7 +85,7 @@ GenerateResult generate(const Model& model, State& state, KvCache& cache,
   }
   result.decode_seconds = now_seconds() - start;
   const std::string rest = text.finish();
-  if (!rest.empty() && result.reason != StopReason::kCaller) on_text(-1, rest);
+  if (!rest.empty() && result.reason != StopReason::kCancelled) on_text(-1, rest);
   return result;
 }
 

@@ -19,11 +19,14 @@ struct GenerateOptions {
   PathChoice path = PathChoice::kAll;
 };
 
-enum class StopReason { kEndOfText, kStopString, kMaxTokens, kContext, kCaller };
-std::string_view name_of(StopReason reason);
+// What ended a text: its own end, a stop string, max_tokens, a full context, the caller.
+enum class StopReason { kEndOfText, kStop, kLength, kContext, kCancelled };
+constexpr auto names_of(StopReason) {
+  return enum_names<StopReason>("end_of_text", "stop", "length", "context", "cancelled");
+}
 
 struct GenerateResult {
-  StopReason reason = StopReason::kMaxTokens;
+  StopReason reason = StopReason::kLength;
   std::vector<int32_t> tokens;  // generated; without the end of text
   double prompt_seconds = 0, decode_seconds = 0;
   i64 prompt_tokens = 0;

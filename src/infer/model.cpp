@@ -9,6 +9,7 @@
 
 #include "base/config_tree.h"
 #include "base/error.h"
+#include "base/suggest.h"
 #include "kernels/dispatch.h"
 #include "model/tensor_list.h"
 
@@ -53,9 +54,8 @@ std::unordered_map<std::string, const TensorView*> check_tensors(
   if (by_name.size() == list.size()) return by_name;
   for (const TensorView& t : tensors) {
     if (std::find(names.begin(), names.end(), t.name) != names.end()) continue;
-    const std::string near = nearest_name(t.name, names);
     fail("[model] {}: tensor '{}' {} is not in the config's model{}", where, t.name,
-         describe_tensor(t.dtype, t.shape), near.empty() ? "" : " (the nearest is '" + near + "')");
+         describe_tensor(t.dtype, t.shape), did_you_mean(t.name, names));
   }
   return by_name;
 }

@@ -1,16 +1,10 @@
 #include "model/counts.h"
 
-#include <array>
 #include <cmath>
 
 #include "model/tensor_list.h"
 
 namespace lathe {
-
-std::span<const std::string_view> names_of(GuideMode) {
-  static constexpr std::array<std::string_view, 3> names = {"off", "fixed_steps", "fixed_flops"};
-  return names;
-}
 
 ParamCount count_params(const Plan& plan) {
   ParamCount count;
@@ -68,11 +62,6 @@ double forward_flops_per_token(const Plan& plan, i64 context) {
                stage);
   }
   return 2 * macs;
-}
-
-std::span<const std::string_view> names_of(GuideDraw) {
-  static constexpr std::array<std::string_view, 3> names = {"always", "paper", "unbiased"};
-  return names;
 }
 
 i64 guide_weights(const Plan& plan) {

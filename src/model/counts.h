@@ -20,13 +20,15 @@ double forward_flops_per_token(const Plan& plan, i64 context);
 // Self-guided training (arXiv 2406.16450 §4): beside every structured linear of a block stands a
 // dense matrix, and the output is o = α·Wx + (1 − α)·f(x) while α falls from 1 to 0.
 enum class GuideMode { kOff, kFixedSteps, kFixedFlops };
-std::span<const std::string_view> names_of(GuideMode);
+constexpr auto names_of(GuideMode) {
+  return enum_names<GuideMode>("off", "fixed_steps", "fixed_flops");
+}
 
 // When the dense path is computed: in every pass; with probability α, its output mixed as always
 // and the structured one alone otherwise (the paper's way to halve the cost); or with probability α
 // instead of the structured one, so that the expected output is the mixture.
 enum class GuideDraw { kAlways, kPaper, kUnbiased };
-std::span<const std::string_view> names_of(GuideDraw);
+constexpr auto names_of(GuideDraw) { return enum_names<GuideDraw>("always", "paper", "unbiased"); }
 
 // Weights of those dense matrices.
 i64 guide_weights(const Plan& plan);

@@ -7,7 +7,7 @@ namespace lathe {
 namespace {
 
 struct KindRow {
-  std::string_view name;
+  LinearKind kind;
   bool takes_rank, takes_blocks;
   // Null for dense. Called with a spec whose rank and n_blocks are positive where they are taken.
   TwoFactor (*shapes)(const LinearSpec&);
@@ -29,11 +29,12 @@ TwoFactor block_shuffle(const LinearSpec& s) {
 }
 
 constexpr KindRow kKinds[] = {
-    {"dense", false, false, nullptr},
-    {"low_rank", true, false, low_rank},
-    {"block_dense", true, true, block_dense},
-    {"block_shuffle", false, true, block_shuffle},
+    {LinearKind::kDense, false, false, nullptr},
+    {LinearKind::kLowRank, true, false, low_rank},
+    {LinearKind::kBlockDense, true, true, block_dense},
+    {LinearKind::kBlockShuffle, false, true, block_shuffle},
 };
+static_assert(one_row_each(kKinds, &KindRow::kind));
 
 const KindRow& row(LinearKind kind) { return kKinds[static_cast<size_t>(kind)]; }
 
@@ -43,15 +44,6 @@ std::vector<i64> factor_shape(i64 blocks, i64 rows, i64 cols) {
 }
 
 }  // namespace
-
-std::span<const std::string_view> names_of(LinearKind) {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> list;
-    for (const KindRow& kind : kKinds) list.push_back(kind.name);
-    return list;
-  }();
-  return names;
-}
 
 void LinearOption::visit_fields(FieldVisitor& v) {
   v.field("kind", kind, "how the matrix is parametrised");
@@ -68,11 +60,11 @@ std::optional<TwoFactor> two_factor(const LinearSpec& spec) {
 void check_linear(const LinearSpec& spec, const std::string& where) {
   const KindRow& kind = row(spec.kind);
   if (spec.in <= 0 || spec.out <= 0) {
-    fail("[{}] {} from {} to {}: both widths must be positive", where, kind.name, spec.in,
+    fail("[{}] {} from {} to {}: both widths must be positive", where, name_of(spec.kind), spec.in,
          spec.out);
   }
   if (kind.takes_blocks) {
-    if (spec.n_blocks <= 0) fail("[{}] {} needs n_blocks ≥ 1", where, kind.name);
+    if (spec.n_blocks <= 0) fail("[{}] {} needs n_blocks ≥ 1", where, name_of(spec.kind));
     if (spec.in % spec.n_blocks || (!kind.takes_rank && spec.out % spec.n_blocks)) {
       fail("[{}] n_blocks {} does not divide the widths {} → {}", where, spec.n_blocks, spec.in,
            spec.out);
@@ -139,7 +131,7 @@ void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const floa
 }
 
 std::string describe_linear(const LinearSpec& spec) {
-  std::string text = format("{} {} → {}", row(spec.kind).name, spec.in, spec.out);
+  std::string text = format("{} {} → {}", name_of(spec.kind), spec.in, spec.out);
   if (row(spec.kind).takes_rank) text += format(" rank {}", spec.rank);
   if (row(spec.kind).takes_blocks) text += format(" blocks {}", spec.n_blocks);
   return text;

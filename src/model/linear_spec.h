@@ -21,7 +21,9 @@
 namespace lathe {
 
 enum class LinearKind { kDense, kLowRank, kBlockDense, kBlockShuffle };
-std::span<const std::string_view> names_of(LinearKind);
+constexpr auto names_of(LinearKind) {
+  return enum_names<LinearKind>("dense", "low_rank", "block_dense", "block_shuffle");
+}
 
 // What a model spec says of a linear, before its place in the model fixes its shape.
 struct LinearOption {

@@ -1,6 +1,5 @@
 #include "model/model_spec.h"
 
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -8,22 +7,9 @@
 
 namespace lathe {
 
-std::span<const std::string_view> names_of(NormKind) {
-  static constexpr std::array<std::string_view, 2> names = {"layer_norm", "rms_norm"};
-  return names;
-}
-std::span<const std::string_view> names_of(Activation) {
-  static constexpr std::array<std::string_view, 3> names = {"gelu_tanh", "gelu", "swiglu"};
-  return names;
-}
-std::span<const std::string_view> names_of(Position) {
-  static constexpr std::array<std::string_view, 3> names = {"rope", "learned", "none"};
-  return names;
-}
-
 void TopologyOption::visit_fields(FieldVisitor& v) {
   v.field("kind", kind, "how the blocks are connected");
-  const Variant& options = variant(kind);
+  const Topology& options = lathe::topology(kind);
   if (options.takes_paths) v.field("n_paths", n_paths, "parallel paths");
   if (options.takes_stages) {
     v.field("blocks_per_stage", blocks_per_stage, "blocks before each halving of the width");

@@ -13,10 +13,14 @@ enum class NormKind { kLayerNorm, kRmsNorm };
 enum class Activation { kGeluTanh, kGelu, kSwiglu };
 enum class Position { kRope, kLearned, kNone };
 enum class TopologyKind { kGpt, kPgpt, kLgpt, kCgpt };
-std::span<const std::string_view> names_of(NormKind);
-std::span<const std::string_view> names_of(Activation);
-std::span<const std::string_view> names_of(Position);
-std::span<const std::string_view> names_of(TopologyKind);
+constexpr auto names_of(NormKind) { return enum_names<NormKind>("layer_norm", "rms_norm"); }
+constexpr auto names_of(Activation) {
+  return enum_names<Activation>("gelu_tanh", "gelu", "swiglu");
+}
+constexpr auto names_of(Position) { return enum_names<Position>("rope", "learned", "none"); }
+constexpr auto names_of(TopologyKind) {
+  return enum_names<TopologyKind>("gpt", "pgpt", "lgpt", "cgpt");
+}
 
 // How the blocks are connected (model/topologies.h has the table of topologies).
 struct TopologyOption {

@@ -73,12 +73,12 @@ Plan make_plan(const ModelSpec& spec) {
   Plan plan{spec, {}};
   plan.stages.push_back(EmbedStage{spec.vocab_size, spec.context_length, spec.d_model,
                                    spec.position == Position::kLearned});
-  const i64 width = variant(spec.topology.kind).add_stages(spec, plan.stages);
+  const i64 width = topology(spec.topology.kind).add_stages(spec, plan.stages);
   if (spec.tie_embeddings && width != spec.d_model) {
     fail(
         "[spec] tie_embeddings needs a head as wide as the embedding, and topology {} ends at {} "
         "of {}; set tie_embeddings = false",
-        variant(spec.topology.kind).name, width, spec.d_model);
+        name_of(spec.topology.kind), width, spec.d_model);
   }
   plan.stages.push_back(NormStage{make_norm(spec, width)});
   plan.stages.push_back(HeadStage{width, spec.vocab_size, spec.tie_embeddings});

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/suggest.h"
 #include "model/model_spec.h"
 
 namespace lathe {
@@ -137,8 +138,7 @@ const Preset* find(const std::string& name) {
 
 const Preset& get(const std::string& name) {
   if (const Preset* preset = find(name)) return *preset;
-  const std::string near = nearest_name(name, preset_names());
-  fail("[preset] no preset '{}'{}", name, near.empty() ? "" : "; did you mean '" + near + "'?");
+  fail("[preset] no preset '{}'{}", name, did_you_mean(name, preset_names()));
 }
 
 }  // namespace

@@ -4,24 +4,16 @@ namespace lathe {
 
 namespace {
 
-constexpr Variant kVariants[] = {
-    {"gpt", false, false, false, add_gpt_stages},
-    {"pgpt", true, false, false, add_pgpt_stages},
-    {"lgpt", false, true, false, add_lgpt_stages},
-    {"cgpt", false, true, true, add_cgpt_stages},
+constexpr Topology kTopologies[] = {
+    {TopologyKind::kGpt, false, false, false, add_gpt_stages},
+    {TopologyKind::kPgpt, true, false, false, add_pgpt_stages},
+    {TopologyKind::kLgpt, false, true, false, add_lgpt_stages},
+    {TopologyKind::kCgpt, false, true, true, add_cgpt_stages},
 };
+static_assert(one_row_each(kTopologies, &Topology::kind));
 
 }  // namespace
 
-const Variant& variant(TopologyKind kind) { return kVariants[static_cast<size_t>(kind)]; }
-
-std::span<const std::string_view> names_of(TopologyKind) {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> list;
-    for (const Variant& v : kVariants) list.push_back(v.name);
-    return list;
-  }();
-  return names;
-}
+const Topology& topology(TopologyKind kind) { return kTopologies[static_cast<size_t>(kind)]; }
 
 }  // namespace lathe

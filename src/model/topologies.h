@@ -1,18 +1,18 @@
-// The table of topologies: name, which options it takes, and how it becomes a plan.
+// The table of topologies: which options it takes, and how it becomes a plan.
 #pragma once
 
 #include "model/plan.h"
 
 namespace lathe {
 
-struct Variant {
-  std::string_view name;
+struct Topology {
+  TopologyKind kind;
   bool takes_paths, takes_stages, takes_kernel;
   // Appends the stages between embedding and final norm; returns the width they end with.
   i64 (*add_stages)(const ModelSpec& spec, std::vector<Stage>& stages);
 };
 
-const Variant& variant(TopologyKind kind);
+const Topology& topology(TopologyKind kind);
 
 // One a file in model/topologies/.
 i64 add_gpt_stages(const ModelSpec& spec, std::vector<Stage>& stages);

@@ -1,5 +1,6 @@
 #include "report/best_runs.h"
 
+#include "base/suggest.h"
 #include "report/groups.h"
 #include "report/run_keys.h"
 #include "run/run_spec.h"
@@ -15,15 +16,14 @@ void check_keys(const std::vector<RunRecord>& runs, const std::vector<std::strin
   for (const RunRecord& run : runs) known.insert(run.keys.begin(), run.keys.end());
   for (const std::string& key : keys) {
     if (known.contains(key)) continue;
-    std::vector<std::string> names;
+    std::vector<std::string_view> names;
     std::string near;
     for (const auto& [name, value] : known) {
       names.push_back(name);
       if (name.ends_with("." + key)) near = name;  // its table was left away
     }
     if (near.empty()) near = nearest_name(key, names);
-    fail("[report] best: no run has a key '{}'{}", key,
-         near.empty() ? "" : "; did you mean '" + near + "'?");
+    fail("[report] best: no run has a key '{}'{}", key, did_you_mean(near));
   }
 }
 

@@ -1,6 +1,5 @@
 #include "run/run_spec.h"
 
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -10,47 +9,6 @@
 #include "run/spec_source.h"
 
 namespace lathe {
-
-std::span<const std::string_view> names_of(RunDevice) {
-  static constexpr std::array<std::string_view, 2> names = {"cpu", "cuda"};
-  return names;
-}
-std::span<const std::string_view> names_of(OptimizerKind) {
-  static constexpr std::array<std::string_view, 2> names = {"adamw", "spectron"};
-  return names;
-}
-std::span<const std::string_view> names_of(Decay) {
-  static constexpr std::array<std::string_view, 2> names = {"matrices", "all"};
-  return names;
-}
-std::span<const std::string_view> names_of(ScheduleKind) {
-  static constexpr std::array<std::string_view, 3> names = {"cosine", "linear", "wsd"};
-  return names;
-}
-std::span<const std::string_view> names_of(Precision) {
-  static constexpr std::array<std::string_view, 3> names = {"auto", "bf16", "f32"};
-  return names;
-}
-std::span<const std::string_view> names_of(InitKind) {
-  static constexpr std::array<std::string_view, 3> names = {"paper", "spectral", "orthogonal"};
-  return names;
-}
-std::span<const std::string_view> names_of(FactorRate) {
-  static constexpr std::array<std::string_view, 2> names = {"uniform", "structure_aware"};
-  return names;
-}
-std::span<const std::string_view> names_of(FactorDecay) {
-  static constexpr std::array<std::string_view, 2> names = {"plain", "frobenius"};
-  return names;
-}
-std::span<const std::string_view> names_of(GuideSchedule) {
-  static constexpr std::array<std::string_view, 2> names = {"cosine", "linear"};
-  return names;
-}
-std::span<const std::string_view> names_of(GuideHandoff) {
-  static constexpr std::array<std::string_view, 2> names = {"keep", "reproject"};
-  return names;
-}
 
 void DataSpec::visit_fields(FieldVisitor& v) {
   v.field("path", path, "folders made by lathe data prepare");

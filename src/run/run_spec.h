@@ -19,16 +19,20 @@ enum class FactorRate { kUniform, kStructureAware };
 enum class FactorDecay { kPlain, kFrobenius };
 enum class GuideSchedule { kCosine, kLinear };
 enum class GuideHandoff { kKeep, kReproject };
-std::span<const std::string_view> names_of(RunDevice);
-std::span<const std::string_view> names_of(OptimizerKind);
-std::span<const std::string_view> names_of(Decay);
-std::span<const std::string_view> names_of(ScheduleKind);
-std::span<const std::string_view> names_of(Precision);
-std::span<const std::string_view> names_of(InitKind);
-std::span<const std::string_view> names_of(FactorRate);
-std::span<const std::string_view> names_of(FactorDecay);
-std::span<const std::string_view> names_of(GuideSchedule);
-std::span<const std::string_view> names_of(GuideHandoff);
+constexpr auto names_of(RunDevice) { return enum_names<RunDevice>("cpu", "cuda"); }
+constexpr auto names_of(OptimizerKind) { return enum_names<OptimizerKind>("adamw", "spectron"); }
+constexpr auto names_of(Decay) { return enum_names<Decay>("matrices", "all"); }
+constexpr auto names_of(ScheduleKind) {
+  return enum_names<ScheduleKind>("cosine", "linear", "wsd");
+}
+constexpr auto names_of(Precision) { return enum_names<Precision>("auto", "bf16", "f32"); }
+constexpr auto names_of(InitKind) {
+  return enum_names<InitKind>("paper", "spectral", "orthogonal");
+}
+constexpr auto names_of(FactorRate) { return enum_names<FactorRate>("uniform", "structure_aware"); }
+constexpr auto names_of(FactorDecay) { return enum_names<FactorDecay>("plain", "frobenius"); }
+constexpr auto names_of(GuideSchedule) { return enum_names<GuideSchedule>("cosine", "linear"); }
+constexpr auto names_of(GuideHandoff) { return enum_names<GuideHandoff>("keep", "reproject"); }
 
 struct DataSpec {
   std::vector<std::string> path;  // prepared folders

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/config_tree.h"
+#include "base/suggest.h"
 #include "model/presets.h"
 #include "run/run_directory.h"
 
@@ -50,9 +51,8 @@ Json load_model_spec_json(const std::string& source) {
     return load_config(model_directory(source) + "/config.json");
   }
   if (!fs::exists(source, ignored)) {
-    const std::string near = nearest_name(source, preset_names());
     fail("[spec] '{}' is no preset, file or model directory{}", source,
-         near.empty() ? "" : "; did you mean '" + near + "'?");
+         did_you_mean(source, preset_names()));
   }
   const Json tree = load_config_on_base(source);
   if (tree.is_object() && tree.contains("model") && tree.at("model").is_object()) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/config_tree.h"
+#include "base/suggest.h"
 
 namespace lathe::report {
 
@@ -68,9 +69,8 @@ AxisValue parse_value(const Json& table, const std::string& axis, const std::str
         value.only[other] = texts(names, format("{}: only.{}", own, other));
       }
     } else if (key != "name") {
-      const std::string near = nearest_name(key, {"name", "set", "only"});
       fail("{}: unknown key '{}'{}; known here: name, set, only", own, key,
-           near.empty() ? "" : ", did you mean '" + near + "'?");
+           did_you_mean(key, {"name", "set", "only"}));
     }
   }
   for (const char* key : {"out", "seed"}) {
@@ -89,11 +89,6 @@ std::vector<std::string> names_of_axes(const Study& study) {
   std::vector<std::string> names;
   for (const Axis& axis : study.axes) names.push_back(axis.name);
   return names;
-}
-
-std::string did_you_mean(const std::string& name, const std::vector<std::string>& known) {
-  const std::string near = nearest_name(name, known);
-  return near.empty() ? "" : "; did you mean '" + near + "'?";
 }
 
 size_t index_of(const std::vector<std::string>& names, const std::string& name) {

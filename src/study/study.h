@@ -69,7 +69,7 @@ StudyRuns resolve_runs(const Study& study, const std::vector<Contest>& contests,
                        const std::string& path);
 
 enum class RunState { kNew, kStarted, kFinished };
-std::string_view name_of(RunState state);
+constexpr auto names_of(RunState) { return enum_names<RunState>("new", "started", "finished"); }
 
 // What the run directory holds. Error where it is of a run with other settings, by any key that
 // changes the result.

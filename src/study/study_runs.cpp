@@ -112,18 +112,6 @@ StudyRuns resolve_runs(const Study& study, const std::vector<Contest>& contests,
   return runs;
 }
 
-std::string_view name_of(RunState state) {
-  switch (state) {
-    case RunState::kNew:
-      return "new";
-    case RunState::kStarted:
-      return "started";
-    case RunState::kFinished:
-      return "finished";
-  }
-  return "";
-}
-
 RunState state_of(const StudyRun& run) {
   const std::string& folder = run.spec.out;
   std::error_code ignored;

@@ -163,9 +163,8 @@ class Trainer {
                "threads, "
                "peak {:.0f} GFLOP/s",
                count.total, forward_flops_per_token(plan_, run_.model.context_length) / 1e6,
-               state_.step, phases_.total, run_.batch_tokens(),
-               names_of(run_.precision)[static_cast<size_t>(run_.precision)], at::get_num_threads(),
-               peak_flops_ / 1e9));
+               state_.step, phases_.total, run_.batch_tokens(), name_of(run_.precision),
+               at::get_num_threads(), peak_flops_ / 1e9));
     if (phases_.guided == 0) return;
     std::string line = format("self-guided for {} steps, {} dense weights beside the factors",
                               phases_.guided, guide_weights(plan_));

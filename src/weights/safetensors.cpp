@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/suggest.h"
 
 namespace lathe {
 
@@ -229,9 +230,8 @@ const TensorView& SafetensorsFile::get(const std::string& name) const {
   if (const TensorView* tensor = find(name)) return *tensor;
   std::vector<std::string> names;
   for (const TensorView& t : content_.tensors) names.push_back(t.name);
-  const std::string near = nearest_name(name, names);
   fail("[safetensors] {}: no tensor '{}' among {}{}", path(), name, names.size(),
-       near.empty() ? "" : "; the nearest is '" + near + "'");
+       did_you_mean(name, names));
 }
 
 void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -14,10 +13,7 @@ using namespace lathe;
 namespace {
 
 enum class Colour { kRed, kGreen };
-std::span<const std::string_view> names_of(Colour) {
-  static constexpr std::array<std::string_view, 2> names = {"red", "green"};
-  return names;
-}
+constexpr auto names_of(Colour) { return enum_names<Colour>("red", "green"); }
 
 struct Inner {
   double share = 0.5;
@@ -107,9 +103,9 @@ TEST_CASE("fields: a key that is not there keeps its value, an empty object chan
 }
 
 TEST_CASE("fields: an unknown key is an Error with its path and the nearest key there is") {
-  CHECK(test::contains(error_of(R"({"stepz": 3})"), "unknown key 'stepz', did you mean 'steps'?"));
+  CHECK(test::contains(error_of(R"({"stepz": 3})"), "unknown key 'stepz'; did you mean 'steps'?"));
   CHECK(test::contains(error_of(R"({"inner": {"shar": 3}})"),
-                       "'inner.shar', did you mean 'inner.share'?"));
+                       "'inner.shar'; did you mean 'inner.share'?"));
   const std::string far = error_of(R"({"qqqqqqqqqqqq": 3})");
   CHECK(test::contains(far, "'qqqqqqqqqqqq'"));
   CHECK(!test::contains(far, "did you mean"));

@@ -83,12 +83,12 @@ TEST_CASE("generate: stops at the tokens asked for, the context's end, and when 
   options.sampler.temperature = 1;
   options.max_tokens = 7;
   CHECK(g(options).result.tokens.size() == 7);
-  CHECK(g(options).result.reason == StopReason::kMaxTokens);
+  CHECK(g(options).result.reason == StopReason::kLength);
   options.max_tokens = 0;
   // 48 places: two of the prompt, and the last token needs none.
   CHECK(g(options).result.tokens.size() == 47);
   CHECK(g(options).result.reason == StopReason::kContext);
-  CHECK(g(options, "ab", 3).result.reason == StopReason::kCaller);
+  CHECK(g(options, "ab", 3).result.reason == StopReason::kCancelled);
   CHECK(g(options, "ab", 3).result.tokens.size() == 3);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("generate: stops at a stop string, which is not part of the text") {
   REQUIRE(at != std::string::npos);
   options.stop = {"never there", whole.substr(at, 1)};
   const Generated stopped = g(options);
-  CHECK(stopped.result.reason == StopReason::kStopString);
+  CHECK(stopped.result.reason == StopReason::kStop);
   CHECK(stopped.text == whole.substr(0, at));
 }
 

@@ -77,7 +77,7 @@ TEST_CASE("model: a directory that lies is one clear error") {
     t.back().name = "blocks.0.ffn.up.wait";
   });
   CHECK(contains(extra, "'blocks.0.ffn.up.wait'"));
-  CHECK(contains(extra, "nearest is 'blocks.0.ffn.up.weight'"));
+  CHECK(contains(extra, "did you mean 'blocks.0.ffn.up.weight'"));
   const auto shape =
       Directory().error_after([](auto& t) { std::swap(t[3].shape[0], t[3].shape[1]); });
   CHECK(contains(shape, "F32 (48, 144), the config asks for F32 (144, 48)"));

@@ -148,7 +148,7 @@ TEST_CASE("study: what is wrong with a study file is said with file, axis and va
       {changed("name = \"b\"", "name = \"../b\""), "s.toml: [[size]]: the name '../b' is none"},
       {changed("name = \"b\"", "name = \"\""), "s.toml: [[size]]: the name '' is none"},
       {changed("name = \"b\"", "nam = \"b\""), "s.toml: [[size]]: a value has no name"},
-      {changed("name = \"b\"", "name = \"b\"\nsett = 1"), "size b: unknown key 'sett', did you"},
+      {changed("name = \"b\"", "name = \"b\"\nsett = 1"), "size b: unknown key 'sett'; did you"},
       {changed("name = \"b\"", "name = \"b\"\nset = 1"), "size b: set: found number"},
       {changed("name = \"b\"", "name = \"b\"\nset = {\"a..b\" = 1}"), "size b: set: empty name"},
       {changed("name = \"b\"", "name = \"b\"\nset = {seed = 1}"), "size b: set has seed"},

@@ -109,8 +109,7 @@ inline std::vector<NamedSpec> tiny_specs() {
       spec.attention_linear = kind;
       const bool halves = topology == TopologyKind::kLgpt || topology == TopologyKind::kCgpt;
       if (halves && kind.kind == LinearKind::kBlockShuffle && kind.n_blocks == 2) continue;
-      add(std::string(names_of(topology)[static_cast<size_t>(topology)]) + " " +
-              std::string(names_of(kind.kind)[static_cast<size_t>(kind.kind)]) +
+      add(std::string(name_of(topology)) + " " + std::string(name_of(kind.kind)) +
               std::to_string(kind.n_blocks),
           spec);
     }
@@ -129,9 +128,8 @@ inline std::vector<NamedSpec> tiny_specs() {
         spec.tie_embeddings = position != Position::kNone;
         spec.dense_ffn_layers = {0};
         spec.ffn_linear = {LinearKind::kLowRank, 7, 0};
-        add("gpt " + std::string(names_of(norm)[static_cast<size_t>(norm)]) + " " +
-                std::string(names_of(activation)[static_cast<size_t>(activation)]) + " " +
-                std::string(names_of(position)[static_cast<size_t>(position)]),
+        add("gpt " + std::string(name_of(norm)) + " " + std::string(name_of(activation)) + " " +
+                std::string(name_of(position)),
             spec);
       }
     }

@@ -165,7 +165,7 @@ TEST_CASE("safetensors: what is written is read back, aligned") {
     message = e.what();
   }
   CHECK(contains(message, "no tensor 'emptyy'"));
-  CHECK(contains(message, "nearest is 'empty'"));
+  CHECK(contains(message, "did you mean 'empty'"));
 }
 
 TEST_CASE("safetensors: a full disk is an error and leaves nothing behind") {

@@ -138,7 +138,7 @@ std::vector<std::unique_ptr<Ffn>> make_variants(const BenchFfnSpec& spec, i64 wi
   BenchFfnRow row{.width = width, .tokens = tokens, .kind = "dense"};
   variants.push_back(std::make_unique<Ffn>(row, LinearOption{}, spec, device));
   for (const Setting& s : kSettings) {
-    const std::string kind(names_of(s.kind)[static_cast<size_t>(s.kind)]);
+    const std::string kind(name_of(s.kind));
     if (std::find(spec.kinds.begin(), spec.kinds.end(), kind) == spec.kinds.end()) continue;
     row.kind = kind;
     row.share = s.share;
