@@ -7,10 +7,10 @@
 #include "infer/generate.h"
 
 #include <cstdio>
-#include <filesystem>
 
 #include "base/cpu_limits.h"
 #include "base/error.h"
+#include "infer/engine.h"
 #include "run/run_directory.h"
 
 int main(int argc, char** argv) {
@@ -19,23 +19,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const std::string directory = lathe::model_directory(argv[1]);
-    const auto model = lathe::load_model(directory);
-    // The config names a file of the directory, or the tokenizer that needs none.
-    const std::string& name = model->plan.spec.tokenizer;
-    const auto tokenizer = lathe::load_tokenizer(
-        name == "bytes" ? name : (std::filesystem::path(directory) / name).string());
-    lathe::check_tokenizer(*model, *tokenizer, name);
-
     // The model is shared by all sequences; a state belongs to one thread, a cache to one sequence.
-    lathe::ThreadPool pool(lathe::available_threads());
-    lathe::State state(pool);
-    lathe::KvCache cache(*model);
-    lathe::GenerateOptions options;
+    namespace infer = lathe::infer;
+    infer::Engine engine(lathe::model_directory(argv[1]), "", lathe::available_threads());
+    infer::KvCache cache(*engine.model);
+    infer::GenerateOptions options;
     options.max_tokens = 40;
     options.sampler.temperature = 0;
-    lathe::generate(*model, state, cache, tokenizer->encode(argv[2]), *tokenizer, options,
-                    [](int32_t, std::string_view text) {
+    infer::generate(*engine.model, engine.state, cache, engine.tokenizer->encode(argv[2]),
+                    *engine.tokenizer, options, [](int32_t, std::string_view text) {
                       std::fwrite(text.data(), 1, text.size(), stdout);
                       return std::fflush(stdout) == 0;
                     });

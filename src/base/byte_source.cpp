@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/integer.h"
 #include "base/packing.h"
 
 namespace lathe {
@@ -155,7 +156,7 @@ class ZstdSource : public ByteSource {
           fail(
               "[read] '{}' needs a zstd window of more than {} MiB, expected at most that; pack it "
               "again with --long={}",
-              name_, (int64_t{1} << kMostZstdWindowLog) >> 20, kMostZstdWindowLog);
+              name_, (i64{1} << kMostZstdWindowLog) >> 20, kMostZstdWindowLog);
         }
         fail("[read] '{}' is not zstd or is damaged ({})", name_, ZSTD_getErrorName(status));
       }

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/integer.h"
+
 namespace lathe {
 
 enum class DType { kF32, kBf16, kF16, kI64, kI32, kU8 };
 
-inline constexpr int64_t dtype_bytes(DType t) {
+inline constexpr i64 dtype_bytes(DType t) {
   switch (t) {
     case DType::kF32:
     case DType::kI32:

@@ -1,13 +1,10 @@
 // Integer arithmetic that refuses to be wrong silently.
 #pragma once
 
-#include <cstdint>
-
 #include "base/error.h"
+#include "base/integer.h"
 
 namespace lathe {
-
-using i64 = int64_t;
 
 // a / b where the caller has made sure that it divides; input that may not divide is checked by
 // ModelSpec::validate first.

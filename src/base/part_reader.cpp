@@ -13,7 +13,7 @@ bool PartReader::fill() {
   if (at_end_) return false;
   if (begin_ > 0) {
     buffer_.erase(0, begin_);
-    dropped_ += static_cast<int64_t>(begin_);
+    dropped_ += static_cast<i64>(begin_);
     searched_ -= begin_;
     begin_ = 0;
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/byte_source.h"
+#include "base/integer.h"
 
 namespace lathe {
 
@@ -31,7 +32,7 @@ class PartReader {
   // What has been read already and not taken.
   std::string_view buffered() const { return std::string_view(buffer_).substr(begin_); }
   // Bytes from the start of the stream to what comes next.
-  int64_t offset() const { return dropped_ + static_cast<int64_t>(begin_); }
+  i64 offset() const { return dropped_ + static_cast<i64>(begin_); }
 
   // Before anything has been taken.
   void set_separator(std::string separator) { separator_ = std::move(separator); }
@@ -44,7 +45,7 @@ class PartReader {
   std::string buffer_;  // read but not yet taken, from `begin_` on
   size_t begin_ = 0;
   size_t searched_ = 0;  // no separator starts in buffer_[begin_, searched_)
-  int64_t dropped_ = 0;  // bytes of the stream before buffer_
+  i64 dropped_ = 0;      // bytes of the stream before buffer_
   bool at_end_ = false;
 };
 

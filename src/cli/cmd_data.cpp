@@ -31,15 +31,15 @@ struct PrepareOptions {
   std::vector<std::string> extensions;
   std::string split_on;
   double val_fraction = 0.01;
-  int64_t shard_tokens = kDefaultShardTokens;
-  int64_t skip_bad = 0;
+  i64 shard_tokens = kDefaultShardTokens;
+  i64 skip_bad = 0;
   int threads = 0;
   bool force = false;
 };
 
 struct Document {
   std::vector<int32_t> ids;
-  int64_t n_bytes;
+  i64 n_bytes;
 };
 
 // \n, \t, \r and \\ as in a C string.
@@ -55,8 +55,8 @@ std::string unescape(const std::string& text) {
   return out;
 }
 
-void show_progress(ProgressLine& progress, const DocumentReader& reader, int64_t n_documents,
-                   int64_t n_tokens, int64_t n_bytes) {
+void show_progress(ProgressLine& progress, const DocumentReader& reader, i64 n_documents,
+                   i64 n_tokens, i64 n_bytes) {
   if (!progress.is_due()) return;
   const double megabytes = static_cast<double>(n_bytes) / 1e6;
   progress.show(format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
@@ -70,13 +70,13 @@ void show_progress(ProgressLine& progress, const DocumentReader& reader, int64_t
 DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokenizer,
                           DocumentReader& reader, const std::string& dir, ProgressLine& progress) {
   DatasetWriter writer(dir, tokenizer, options.val_fraction, options.shard_tokens);
-  int64_t n_documents = 0, n_tokens = 0, n_bytes = 0;
+  i64 n_documents = 0, n_tokens = 0, n_bytes = 0;
   using Encoded = std::vector<Document>;
   OrderedTasks<Encoded> tasks(options.threads > 0 ? options.threads : available_threads(),
                               [&](Encoded documents) {
                                 for (Document& document : documents) {
                                   ++n_documents;
-                                  n_tokens += static_cast<int64_t>(document.ids.size()) + 1;
+                                  n_tokens += static_cast<i64>(document.ids.size()) + 1;
                                   n_bytes += document.n_bytes;
                                   writer.add_document(std::move(document.ids), document.n_bytes);
                                 }
@@ -93,7 +93,7 @@ DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokeni
     tasks.add([&tokenizer, batch = std::move(batch)] {
       Encoded documents;
       for (const std::string& document : batch) {
-        documents.push_back({tokenizer.encode(document), static_cast<int64_t>(document.size())});
+        documents.push_back({tokenizer.encode(document), static_cast<i64>(document.size())});
       }
       return documents;
     });
@@ -127,7 +127,7 @@ int prepare(const PrepareOptions& options) {
                reader.n_bad() == 1 ? "" : "s", one_line(reader.first_bad())));
   }
   const double n_bytes = static_cast<double>(info.train.bytes + info.val.bytes);
-  const int64_t n_tokens = info.train.tokens + info.val.tokens;
+  const i64 n_tokens = info.train.tokens + info.val.tokens;
   say(format(
       "{}: {} training and {} validation tokens, {:.3f} bytes per token, {:.1f} MB in {:.1f} s",
       options.out, info.train.tokens, info.val.tokens, n_bytes / static_cast<double>(n_tokens),
@@ -154,15 +154,15 @@ nlohmann::ordered_json inspect_split(const std::string& dir, const char* split,
   }
   result["documents"] = claimed->documents;
   result["bytes"] = claimed->bytes;
-  result["bytes_per_token"] = static_cast<double>(claimed->bytes) /
-                              static_cast<double>(std::max<int64_t>(stream.size(), 1));
+  result["bytes_per_token"] =
+      static_cast<double>(claimed->bytes) / static_cast<double>(std::max<i64>(stream.size(), 1));
   return result;
 }
 
-void check_ids(const std::string& dir, const nlohmann::ordered_json& split, int64_t vocab_size) {
-  if (split.is_null() || split["max_id"].get<int64_t>() < vocab_size) return;
+void check_ids(const std::string& dir, const nlohmann::ordered_json& split, i64 vocab_size) {
+  if (split.is_null() || split["max_id"].get<i64>() < vocab_size) return;
   fail("[data] '{}': token id {}, expected 0 to {}; prepare it again", dir,
-       split["max_id"].get<int64_t>(), vocab_size - 1);
+       split["max_id"].get<i64>(), vocab_size - 1);
 }
 
 int info(const std::string& dir, bool json) {
@@ -246,7 +246,7 @@ int cmd_data(int argc, char** argv) {
   prepare_app
       ->add_option("--skip-bad", options.skip_bad,
                    "go on past as many lines that are not JSON with text (default: none)")
-      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()))
+      ->check(CLI::Range(i64{0}, std::numeric_limits<i64>::max()))
       ->type_name("N");
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
       ->check(WholeNumbers(1, 2'000'000'000))

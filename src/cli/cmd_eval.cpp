@@ -9,7 +9,7 @@
 #include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
-#include "cli/model_session.h"
+#include "cli/model_options.h"
 #include "cli/output.h"
 #include "data/dataset.h"
 #include "data/document_reader.h"
@@ -30,7 +30,7 @@ struct EvalOptions {
 // One row a task. `argument` is what follows the colon.
 struct TaskRow {
   std::string_view name, argument;  // argument: what it is called, or "" for none
-  Json (*run)(ModelSession& session, const EvalOptions& options, const std::string& argument);
+  Json (*run)(infer::Engine& engine, const EvalOptions& options, const std::string& argument);
 };
 
 // The tokens of a file's documents, read as `lathe data prepare` reads them and laid out as its
@@ -65,35 +65,35 @@ void check_prepared(const std::string& folder, const Tokenizer& tokenizer) {
       folder, vocab_size, tokenizer.vocab_size());
 }
 
-Json run_perplexity(ModelSession& session, const EvalOptions& options,
+Json run_perplexity(infer::Engine& engine, const EvalOptions& options,
                     const std::string& argument) {
-  const ModelSpec& spec = session.model->plan.spec;
+  const ModelSpec& spec = engine.model->plan.spec;
   std::error_code ignored;
   std::vector<int32_t> text;
   std::optional<TokenStream> stream;
   if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
     stream.emplace(argument, "val");
     stream->check_vocab(spec.vocab_size);
-    if (has_dataset_info(argument)) check_prepared(argument, *session.tokenizer);
+    if (has_dataset_info(argument)) check_prepared(argument, *engine.tokenizer);
   } else {
-    text = read_text_tokens(argument, *session.tokenizer);
+    text = read_text_tokens(argument, *engine.tokenizer);
   }
-  const ReadTokens read = [&](i64 offset, std::span<int64_t> out) {
+  const ReadTokens read = [&](i64 offset, std::span<i64> out) {
     if (stream) return stream->copy(offset, out);
     std::copy_n(text.begin() + offset, out.size(), out.begin());
   };
   const i64 n = stream ? stream->size() : static_cast<i64>(text.size());
-  const ScoredPart part = lay_out(n, read, *session.tokenizer, TokenBytes(*session.tokenizer),
+  const ScoredPart part = lay_out(n, read, *engine.tokenizer, TokenBytes(*engine.tokenizer),
                                   spec.context_length, options.limit);
   ProgressLine progress;
-  const Perplexity p =
-      perplexity(*session.model, session.state, part, read, options.model.path,
-                 [&](i64 done, i64 all, double nll) {
-                   if (progress.is_due()) {
-                     progress.show(format("perplexity: {} of {} windows, {:.4f} nats per token",
-                                          done, all, nll));
-                   }
-                 });
+  const infer::Perplexity p = infer::perplexity(
+      *engine.model, engine.state, part, read, options.model.path,
+      [&](i64 done, i64 all, double nll) {
+        if (progress.is_due()) {
+          progress.show(
+              format("perplexity: {} of {} windows, {:.4f} nats per token", done, all, nll));
+        }
+      });
   Json out;
   out["nll_per_token"] = p.nll_per_token;
   out["ppl"] = p.ppl;
@@ -171,10 +171,10 @@ int cmd_eval(int argc, char** argv) {
   std::vector<Asked> tasks;  // all are checked before the first is run
   for (const std::string& name : names) tasks.push_back(parse_task(name));
 
-  ModelSession session(options.model);
+  const auto engine = open_engine(options.model);
   Json results = Json::object();
   for (const Asked& asked : tasks) {
-    const Json result = asked.task->run(session, options, asked.argument);
+    const Json result = asked.task->run(*engine, options, asked.argument);
     if (!json) print(describe(asked.text, result));
     results[asked.text] = result;
   }

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
-#include "cli/model_session.h"
+#include "cli/model_options.h"
 #include "cli/output.h"
 #include "infer/generate.h"
 
@@ -25,8 +25,8 @@ int cmd_generate(int argc, char** argv) {
   CLI::App app("Continues a prompt.", "lathe generate");
   ModelOptions model_options;
   model_options.add_to(app);
-  GenerateOptions options;
-  SamplerOptions& sampler = options.sampler;
+  infer::GenerateOptions options;
+  infer::SamplerOptions& sampler = options.sampler;
   std::string prompt;
   bool json = false, echo = false;
   app.add_option("--prompt", prompt, "the text to continue (default: the start of a document)")
@@ -68,26 +68,27 @@ int cmd_generate(int argc, char** argv) {
   options.path = model_options.path;
   sampler.validate();
 
-  ModelSession session(model_options);
-  std::vector<int32_t> tokens = session.tokenizer->encode(prompt);
+  const auto opened = open_engine(model_options);
+  infer::Engine& engine = *opened;
+  std::vector<int32_t> tokens = engine.tokenizer->encode(prompt);
   if (tokens.empty()) {
-    const auto end_of_text = session.tokenizer->end_of_text();
+    const auto end_of_text = engine.tokenizer->end_of_text();
     if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
     tokens.push_back(*end_of_text);
   }
-  KvCache cache(*session.model);
+  infer::KvCache cache(*engine.model);
   std::string text;
   if (echo && !json) print(prompt);
-  const GenerateResult result =
-      generate(*session.model, session.state, cache, tokens, *session.tokenizer, options,
-               [&](int32_t, std::string_view piece) {
-                 if (json) {
-                   text += piece;
-                 } else {
-                   print(piece);
-                 }
-                 return true;
-               });
+  const infer::GenerateResult result =
+      infer::generate(*engine.model, engine.state, cache, tokens, *engine.tokenizer, options,
+                      [&](int32_t, std::string_view piece) {
+                        if (json) {
+                          text += piece;
+                        } else {
+                          print(piece);
+                        }
+                        return true;
+                      });
   const double prompt_rate = rate(result.prompt_tokens, result.prompt_seconds);
   const double decode_rate = rate(result.decode_steps, result.decode_seconds);
   if (json) {
@@ -105,7 +106,7 @@ int cmd_generate(int argc, char** argv) {
   std::fputs(format("prompt: {} tokens, {:.1f} tokens/s; generated: {} tokens, {:.1f} tokens/s; "
                     "ended by {}; {} threads, {}\n",
                     result.prompt_tokens, prompt_rate, result.tokens.size(), decode_rate,
-                    name_of(result.reason), session.pool.size(), session.state.k.isa)
+                    name_of(result.reason), engine.pool.size(), engine.state.k.isa)
                  .c_str(),
              stderr);
   return 0;

@@ -26,7 +26,7 @@ namespace {
 constexpr size_t kCountBatchBytes = size_t{8} << 20;
 
 struct TrainOptions {
-  int64_t vocab_size = 0;
+  i64 vocab_size = 0;
   std::string out;
   std::vector<std::string> inputs;
   std::vector<std::string> extensions;
@@ -81,7 +81,7 @@ int train(const TrainOptions& options) {
   ProgressLine progress;
   const WordCounts counts = count_words(options, file, progress);
   if (counts.n_bytes() == 0) fail("[tokenizer train] the inputs hold no text, expected some");
-  const BpeTraining trained = train_bpe(counts, options.vocab_size, [&](int64_t n) {
+  const BpeTraining trained = train_bpe(counts, options.vocab_size, [&](i64 n) {
     if (progress.is_due()) progress.show(format("learning merges: {} tokens", n));
   });
   file.write(to_tokenizer_json(trained.definition));
@@ -90,7 +90,7 @@ int train(const TrainOptions& options) {
     interrupts.finish();
   });
   progress.clear();
-  const auto vocab_size = static_cast<int64_t>(trained.definition.tokens.size());
+  const auto vocab_size = static_cast<i64>(trained.definition.tokens.size());
   if (vocab_size < options.vocab_size) {
     std::fputs(format("stopped at {} tokens, {} were asked for: no pair is left that occurs twice; "
                       "give more text for a larger vocabulary\n",
@@ -123,7 +123,7 @@ int encode(const Tokenizer& tokenizer) {
   return 0;
 }
 
-std::vector<int32_t> parse_ids(std::string_view line, int64_t line_number) {
+std::vector<int32_t> parse_ids(std::string_view line, i64 line_number) {
   std::vector<int32_t> ids;
   for (;;) {
     line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
@@ -143,7 +143,7 @@ std::vector<int32_t> parse_ids(std::string_view line, int64_t line_number) {
 int decode(const Tokenizer& tokenizer) {
   StandardInputLines lines;
   std::string line;
-  for (int64_t n = 1; lines.next(line); ++n) {
+  for (i64 n = 1; lines.next(line); ++n) {
     write_output(tokenizer.decode(parse_ids(line, n)) + '\n');
   }
   flush_output();

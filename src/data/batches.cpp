@@ -19,9 +19,9 @@ constexpr uint32_t kRounds = 8;
 
 std::vector<double> weights_of(const std::vector<BatchSource::Source>& sources) {
   std::vector<double> weights;
-  int64_t all = 0;
+  i64 all = 0;
   for (const auto& source : sources) {
-    const int64_t n_tokens = source.tokens->size();
+    const i64 n_tokens = source.tokens->size();
     const double weight = source.weight.value_or(static_cast<double>(n_tokens));
     if (source.weight && !(weight > 0 && std::isfinite(weight))) {
       fail("[data] {}: weight is {}, expected a positive number", source.name, weight);
@@ -31,7 +31,7 @@ std::vector<double> weights_of(const std::vector<BatchSource::Source>& sources) 
     all += n_tokens;
   }
   if (weights.empty()) fail("[data] no data set given; set data.path");
-  const std::vector<int64_t> counts = Mixture::rounded(weights);
+  const std::vector<i64> counts = Mixture::rounded(weights);
   for (size_t s = 0; s < counts.size(); ++s) {
     if (counts[s] > 0 || sources[s].weight) continue;  // a given weight is Mixture's to refuse
     fail(
@@ -73,17 +73,17 @@ uint64_t SampleOrder::at(uint64_t epoch, uint64_t index) const {
   return x;
 }
 
-std::vector<int64_t> Mixture::rounded(std::span<const double> weights) {
+std::vector<i64> Mixture::rounded(std::span<const double> weights) {
   // Divided by the largest first: the sum of finite weights need not be finite.
   const double largest = *std::max_element(weights.begin(), weights.end());
   double sum = 0;
   for (const double w : weights) sum += w / largest;
-  std::vector<int64_t> counts;
+  std::vector<i64> counts;
   std::vector<double> rest;
-  int64_t given = 0;
+  i64 given = 0;
   for (const double w : weights) {
     const double exact = w / largest / sum * static_cast<double>(kPeriod);
-    counts.push_back(static_cast<int64_t>(exact));
+    counts.push_back(static_cast<i64>(exact));
     given += counts.back();
     rest.push_back(exact - std::floor(exact));
   }
@@ -107,7 +107,7 @@ Mixture::Mixture(std::span<const double> weights, uint64_t seed) : counts_(round
   }
 
   for (size_t s = 0; s < counts_.size(); ++s) {
-    for (int64_t i = 0; i < counts_[s]; ++i) pattern_.push_back({static_cast<uint16_t>(s), 0});
+    for (i64 i = 0; i < counts_[s]; ++i) pattern_.push_back({static_cast<uint16_t>(s), 0});
   }
   const Random random(seed, RandomUse::kMixture);
   for (size_t i = pattern_.size() - 1; i > 0; --i) {
@@ -122,7 +122,7 @@ Mixture::Turn Mixture::at(uint64_t g) const {
   return {slot.source, g / kPeriod * static_cast<uint64_t>(counts_[slot.source]) + slot.before};
 }
 
-BatchSource::BatchSource(std::vector<Source> sources, int64_t context_length, int64_t vocab_size,
+BatchSource::BatchSource(std::vector<Source> sources, i64 context_length, i64 vocab_size,
                          uint64_t seed)
     : sources_(std::move(sources)),
       context_length_(context_length),
@@ -130,7 +130,7 @@ BatchSource::BatchSource(std::vector<Source> sources, int64_t context_length, in
       mixture_(weights_of(sources_), seed) {
   LATHE_CHECK(context_length >= 1);
   for (size_t s = 0; s < sources_.size(); ++s) {
-    const int64_t n_tokens = sources_[s].tokens->size();
+    const i64 n_tokens = sources_[s].tokens->size();
     if (n_tokens < context_length + 1) {
       fail(
           "[data] {}: {} tokens, expected at least {} (context_length + 1); prepare more text or "
@@ -149,23 +149,23 @@ BatchSource::Place BatchSource::place(uint64_t g) const {
   return {turn.source, epoch, order.at(epoch, turn.index % order.size())};
 }
 
-void BatchSource::read(uint64_t g, std::span<int64_t> tokens) const {
-  LATHE_CHECK(static_cast<int64_t>(tokens.size()) == context_length_ + 1);
+void BatchSource::read(uint64_t g, std::span<i64> tokens) const {
+  LATHE_CHECK(static_cast<i64>(tokens.size()) == context_length_ + 1);
   const Place at = place(g);
   const Source& source = sources_[at.source];
-  const int64_t offset = static_cast<int64_t>(at.sample) * context_length_;
+  const i64 offset = static_cast<i64>(at.sample) * context_length_;
   source.tokens->copy(offset, tokens);
   // Unsigned, so that one comparison catches both sides; shards hold no negative ids.
-  const auto bad = std::find_if(tokens.begin(), tokens.end(), [&](int64_t id) {
+  const auto bad = std::find_if(tokens.begin(), tokens.end(), [&](i64 id) {
     return static_cast<uint64_t>(id) >= static_cast<uint64_t>(vocab_size_);
   });
   if (bad != tokens.end()) outside_vocab(source, offset + (bad - tokens.begin()), *bad);
 }
 
-void BatchSource::read_batch(uint64_t first, int64_t count, std::span<int64_t> tokens) const {
-  const int64_t row = context_length_ + 1;
-  LATHE_CHECK(static_cast<int64_t>(tokens.size()) == count * row);
-  for (int64_t i = 0; i < count; ++i) {
+void BatchSource::read_batch(uint64_t first, i64 count, std::span<i64> tokens) const {
+  const i64 row = context_length_ + 1;
+  LATHE_CHECK(static_cast<i64>(tokens.size()) == count * row);
+  for (i64 i = 0; i < count; ++i) {
     read(first + static_cast<uint64_t>(i),
          tokens.subspan(static_cast<size_t>(i * row), static_cast<size_t>(row)));
   }
@@ -175,8 +175,8 @@ double BatchSource::share(size_t source) const {
   return static_cast<double>(mixture_.count(source)) / static_cast<double>(Mixture::kPeriod);
 }
 
-void BatchSource::outside_vocab(const Source& source, int64_t offset, int64_t id) const {
-  int64_t in_shard = offset, shard = 0;
+void BatchSource::outside_vocab(const Source& source, i64 offset, i64 id) const {
+  i64 in_shard = offset, shard = 0;
   while (in_shard >= source.tokens->shard(shard).size()) {
     in_shard -= source.tokens->shard(shard++).size();
   }

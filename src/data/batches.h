@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/integer.h"
 #include "data/shards.h"
 
 namespace lathe {
@@ -35,7 +36,7 @@ class SampleOrder {
 // kPeriod on, source s has exactly count(s), in a pattern that the seed determines.
 class Mixture {
  public:
-  static constexpr int64_t kPeriod = 1024;
+  static constexpr i64 kPeriod = 1024;
 
   // Weights are relative; their shares are rounded to 1/1024 (largest remainder). Throws Error,
   // naming the source, when one is not positive and finite, or its share rounds to nothing.
@@ -46,16 +47,16 @@ class Mixture {
     uint64_t index;  // how many samples of this source come before
   };
   Turn at(uint64_t g) const;
-  int64_t count(size_t source) const { return counts_[source]; }
+  i64 count(size_t source) const { return counts_[source]; }
   // The counts that weights, all positive and finite, are rounded to; 0 where a share rounds to
   // nothing.
-  static std::vector<int64_t> rounded(std::span<const double> weights);
+  static std::vector<i64> rounded(std::span<const double> weights);
 
  private:
   struct Slot {
     uint16_t source, before;  // before: slots of the same source earlier in the pattern
   };
-  std::vector<int64_t> counts_;
+  std::vector<i64> counts_;
   std::vector<Slot> pattern_;  // kPeriod
 };
 
@@ -71,8 +72,7 @@ class BatchSource {
 
   // Throws Error when there is no source, one has fewer than context_length + 1 tokens, or the
   // weights do not fit (see Mixture).
-  BatchSource(std::vector<Source> sources, int64_t context_length, int64_t vocab_size,
-              uint64_t seed);
+  BatchSource(std::vector<Source> sources, i64 context_length, i64 vocab_size, uint64_t seed);
 
   struct Place {
     size_t source;
@@ -82,11 +82,11 @@ class BatchSource {
   Place place(uint64_t g) const;
 
   // Sample g as (T + 1) ids. Throws Error when an id is not below vocab_size.
-  void read(uint64_t g, std::span<int64_t> tokens) const;
+  void read(uint64_t g, std::span<i64> tokens) const;
   // Samples first … first + count - 1, row-major (count, T + 1).
-  void read_batch(uint64_t first, int64_t count, std::span<int64_t> tokens) const;
+  void read_batch(uint64_t first, i64 count, std::span<i64> tokens) const;
 
-  int64_t context_length() const { return context_length_; }
+  i64 context_length() const { return context_length_; }
   size_t n_sources() const { return sources_.size(); }
   // Samples in an epoch of a source. Neighbours share one token, and what is left at the end of the
   // stream, less than a sample, is not used.
@@ -95,10 +95,10 @@ class BatchSource {
   double share(size_t source) const;
 
  private:
-  [[noreturn]] void outside_vocab(const Source& source, int64_t offset, int64_t id) const;
+  [[noreturn]] void outside_vocab(const Source& source, i64 offset, i64 id) const;
 
   std::vector<Source> sources_;
-  int64_t context_length_, vocab_size_;
+  i64 context_length_, vocab_size_;
   std::vector<SampleOrder> orders_;
   Mixture mixture_;
 };

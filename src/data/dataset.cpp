@@ -23,15 +23,14 @@ void check_keys(const Json& object, const std::vector<std::string>& known,
   }
 }
 
-int64_t read_count(const Json& parent, const char* key, const std::string& where) {
+i64 read_count(const Json& parent, const char* key, const std::string& where) {
   const auto found = parent.find(key);
   if (found == parent.end() || !found->is_number_integer() ||
-      (found->is_number_unsigned() && found->get<uint64_t>() >> 63 != 0) ||
-      found->get<int64_t>() < 0) {
+      (found->is_number_unsigned() && found->get<uint64_t>() >> 63 != 0) || found->get<i64>() < 0) {
     fail("[data] {}: '{}' is {}, expected a whole number of at least 0", where, key,
          found == parent.end() ? "missing" : found->dump(-1, ' ', true));
   }
-  return found->get<int64_t>();
+  return found->get<i64>();
 }
 
 SplitInfo read_split(const Json& root, const char* key, const std::string& where) {
@@ -104,7 +103,7 @@ int32_t require_end_of_text(const Tokenizer& tokenizer) {
   return *id;
 }
 
-bool is_validation_document(int64_t index, double val_fraction) {
+bool is_validation_document(i64 index, double val_fraction) {
   // splitmix64: neighbouring indices give unrelated numbers.
   uint64_t x = static_cast<uint64_t>(index) + 0x9E3779B97F4A7C15u;
   x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
@@ -114,7 +113,7 @@ bool is_validation_document(int64_t index, double val_fraction) {
 }
 
 DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
-                             double val_fraction, int64_t shard_tokens)
+                             double val_fraction, i64 shard_tokens)
     : dir_(dir),
       tokenizer_(tokenizer),
       end_of_text_(require_end_of_text(tokenizer)),
@@ -126,9 +125,9 @@ DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
   }
 }
 
-void DatasetWriter::put(Split& split, std::span<const int32_t> ids, int64_t n_bytes) {
+void DatasetWriter::put(Split& split, std::span<const int32_t> ids, i64 n_bytes) {
   split.writer.append(ids);
-  split.info.tokens += static_cast<int64_t>(ids.size());
+  split.info.tokens += static_cast<i64>(ids.size());
   split.info.bytes += n_bytes;
   ++split.info.documents;
 }
@@ -138,7 +137,7 @@ void DatasetWriter::put_held() {
   put(to_val ? val_ : train_, held_, held_bytes_);
 }
 
-void DatasetWriter::add_document(std::vector<int32_t> ids, int64_t n_bytes) {
+void DatasetWriter::add_document(std::vector<int32_t> ids, i64 n_bytes) {
   if (ids.empty()) return;
   if (n_documents_ > 0) put_held();
   ids.insert(ids.begin(), end_of_text_);
@@ -148,16 +147,15 @@ void DatasetWriter::add_document(std::vector<int32_t> ids, int64_t n_bytes) {
 }
 
 void DatasetWriter::divide_held() {
-  const auto n = static_cast<int64_t>(held_.size());  // end of text and at least one more
-  const auto wanted = static_cast<int64_t>(std::llround(val_fraction_ * static_cast<double>(n)));
-  const auto n_val = static_cast<size_t>(std::clamp<int64_t>(wanted, 1, n - 1));
+  const auto n = static_cast<i64>(held_.size());  // end of text and at least one more
+  const auto wanted = static_cast<i64>(std::llround(val_fraction_ * static_cast<double>(n)));
+  const auto n_val = static_cast<size_t>(std::clamp<i64>(wanted, 1, n - 1));
   const std::span<const int32_t> all = held_;
   const auto tail = all.last(n_val);
   // Decoding the tail by itself would put U+FFFD for a character that is cut in two.
-  int64_t tail_bytes = 0;
-  for (const int32_t id : tail)
-    tail_bytes += static_cast<int64_t>(tokenizer_.token_bytes(id).size());
-  put(train_, all.first(all.size() - n_val), std::max<int64_t>(held_bytes_ - tail_bytes, 0));
+  i64 tail_bytes = 0;
+  for (const int32_t id : tail) tail_bytes += static_cast<i64>(tokenizer_.token_bytes(id).size());
+  put(train_, all.first(all.size() - n_val), std::max<i64>(held_bytes_ - tail_bytes, 0));
   put(val_, tail, std::min(tail_bytes, held_bytes_));
 }
 

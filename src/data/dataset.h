@@ -8,22 +8,23 @@
 #include <string_view>
 #include <vector>
 
+#include "base/integer.h"
 #include "data/shards.h"
 #include "text/tokenizer.h"
 
 namespace lathe {
 
 struct SplitInfo {
-  int64_t tokens = 0;     // with the end-of-text tokens
-  int64_t bytes = 0;      // of the source text (UTF-8), for bits per byte
-  int64_t documents = 0;  // a single document that is divided counts in both splits
+  i64 tokens = 0;     // with the end-of-text tokens
+  i64 bytes = 0;      // of the source text (UTF-8), for bits per byte
+  i64 documents = 0;  // a single document that is divided counts in both splits
 };
 
 // dataset.json: {"tokenizer": file, "vocab_size": n, "train": {"tokens", "bytes", "documents"},
 // "val": {…}}
 struct DatasetInfo {
   std::string tokenizer;  // file name inside the folder
-  int64_t vocab_size = 0;
+  i64 vocab_size = 0;
   SplitInfo train;
   SplitInfo val;
 };
@@ -40,7 +41,7 @@ bool has_dataset_info(const std::string& dir);
 int32_t require_end_of_text(const Tokenizer& tokenizer);
 
 // Whether document number `index` belongs to validation: a pure function, spread over the corpus.
-bool is_validation_document(int64_t index, double val_fraction);
+bool is_validation_document(i64 index, double val_fraction);
 
 // Fills an empty folder from documents in order. One thread at a time.
 //
@@ -52,10 +53,10 @@ class DatasetWriter {
   // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
   // end-of-text token.
   DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
-                int64_t shard_tokens = kDefaultShardTokens);
+                i64 shard_tokens = kDefaultShardTokens);
 
   // `ids`: the document without end-of-text; `n_bytes`: of its text.
-  void add_document(std::vector<int32_t> ids, int64_t n_bytes);
+  void add_document(std::vector<int32_t> ids, i64 n_bytes);
   // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
   DatasetInfo finish();
 
@@ -64,7 +65,7 @@ class DatasetWriter {
     ShardWriter writer;
     SplitInfo info;
   };
-  void put(Split& split, std::span<const int32_t> ids, int64_t n_bytes);
+  void put(Split& split, std::span<const int32_t> ids, i64 n_bytes);
   void put_held();
   void divide_held();
 
@@ -75,8 +76,8 @@ class DatasetWriter {
   Split train_;
   Split val_;
   std::vector<int32_t> held_;  // the last document, with its end-of-text token: see above
-  int64_t held_bytes_ = 0;
-  int64_t n_documents_ = 0;
+  i64 held_bytes_ = 0;
+  i64 n_documents_ = 0;
 };
 
 }  // namespace lathe

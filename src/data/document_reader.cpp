@@ -71,7 +71,7 @@ void DocumentStream::open() {
 bool DocumentStream::next(std::string& document) {
   if (!opened_) open();
   for (;;) {
-    const int64_t begin = parts_.offset();
+    const i64 begin = parts_.offset();
     if (!parts_.next(document)) return false;
     if (json_lines_) {
       ++line_;
@@ -79,14 +79,13 @@ bool DocumentStream::next(std::string& document) {
       document = parse_json_line(document, format("{}:{}", name_, line_));
     } else if (const size_t at = document.find('\0'); at != std::string::npos) {
       throw BadDocument(format("[data] '{}': byte {} is NUL, expected text", name_,
-                               begin + static_cast<int64_t>(at) + 1));
+                               begin + static_cast<i64>(at) + 1));
     }
     if (!document.empty()) return true;
   }
 }
 
-DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on,
-                               int64_t max_bad)
+DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on, i64 max_bad)
     : files_(std::move(files)), split_on_(std::move(split_on)), max_bad_(max_bad) {}
 
 bool DocumentReader::next(std::string& document) {

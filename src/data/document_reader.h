@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/byte_source.h"
+#include "base/integer.h"
 #include "base/part_reader.h"
 #include "data/json_record.h"
 
@@ -41,7 +42,7 @@ class DocumentStream {
   std::string split_on_;
   bool opened_ = false;
   bool json_lines_ = false;
-  int64_t line_ = 0;
+  i64 line_ = 0;
 };
 
 // The documents of a list of files, one file after the other.
@@ -49,22 +50,22 @@ class DocumentReader {
  public:
   // At most `max_bad` bad documents are skipped and counted.
   explicit DocumentReader(std::vector<std::string> files, std::string split_on = "",
-                          int64_t max_bad = 0);
+                          i64 max_bad = 0);
 
   // As of DocumentStream; false at the end of the corpus.
   bool next(std::string& document);
 
   size_t n_files() const { return files_.size(); }
   size_t n_files_done() const { return n_opened_ == 0 ? 0 : n_opened_ - (stream_ ? 1 : 0); }
-  int64_t n_bad() const { return n_bad_; }
+  i64 n_bad() const { return n_bad_; }
   // What was wrong with the first one skipped.
   const std::string& first_bad() const { return first_bad_; }
 
  private:
   std::vector<std::string> files_;
   std::string split_on_;
-  int64_t max_bad_;
-  int64_t n_bad_ = 0;
+  i64 max_bad_;
+  i64 n_bad_ = 0;
   std::string first_bad_;
   size_t n_opened_ = 0;
   std::optional<DocumentStream> stream_;  // of the file being read, none between files

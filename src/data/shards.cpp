@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "shards are mapped as they are");
 
 constexpr uint32_t kMagic = 20240520;
-constexpr int64_t kMaxVersion1Tokens = std::numeric_limits<int32_t>::max();
+constexpr i64 kMaxVersion1Tokens = std::numeric_limits<int32_t>::max();
 
 bool is_folder(const std::string& path) {
   std::error_code ignored;
@@ -74,7 +74,7 @@ ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& whe
         "[shard] {}: {} bytes after the header, expected {} tokens of {} bytes; is the file whole?",
         where, body, n_tokens, bytes_per_token);
   }
-  return {static_cast<int64_t>(n_tokens), static_cast<int>(bytes_per_token)};
+  return {static_cast<i64>(n_tokens), static_cast<int>(bytes_per_token)};
 }
 
 Shard::Shard(const std::string& path) : file_(path), layout_(parse_shard(file_.bytes(), path)) {}
@@ -86,14 +86,14 @@ std::span<const T> Shard::tokens() const {
           static_cast<size_t>(layout_.n_tokens)};
 }
 
-int64_t Shard::token(int64_t i) const {
+i64 Shard::token(i64 i) const {
   LATHE_DCHECK(i >= 0 && i < size());
   const size_t index = static_cast<size_t>(i);
-  return layout_.bytes_per_token == 2 ? int64_t{tokens<uint16_t>()[index]}
-                                      : int64_t{tokens<uint32_t>()[index]};
+  return layout_.bytes_per_token == 2 ? i64{tokens<uint16_t>()[index]}
+                                      : i64{tokens<uint32_t>()[index]};
 }
 
-void Shard::copy(int64_t offset, std::span<int64_t> out) const {
+void Shard::copy(i64 offset, std::span<i64> out) const {
   LATHE_CHECK(offset >= 0 && offset <= size() &&
               out.size() <= static_cast<uint64_t>(size() - offset));
   const size_t begin = static_cast<size_t>(offset);
@@ -104,14 +104,13 @@ void Shard::copy(int64_t offset, std::span<int64_t> out) const {
   }
 }
 
-int64_t Shard::max_token() const {
+i64 Shard::max_token() const {
   if (size() == 0) return -1;
-  return layout_.bytes_per_token == 2 ? int64_t{std::ranges::max(tokens<uint16_t>())}
-                                      : int64_t{std::ranges::max(tokens<uint32_t>())};
+  return layout_.bytes_per_token == 2 ? i64{std::ranges::max(tokens<uint16_t>())}
+                                      : i64{std::ranges::max(tokens<uint32_t>())};
 }
 
-ShardWriter::ShardWriter(std::string dir, std::string name, int64_t vocab_size,
-                         int64_t shard_tokens)
+ShardWriter::ShardWriter(std::string dir, std::string name, i64 vocab_size, i64 shard_tokens)
     : dir_(std::move(dir)),
       name_(std::move(name)),
       vocab_size_(vocab_size),
@@ -160,8 +159,8 @@ void ShardWriter::append(std::span<const int32_t> ids) {
     } else {
       file_->write(ids.data(), 4 * n);
     }
-    in_shard_ += static_cast<int64_t>(n);
-    n_tokens_ += static_cast<int64_t>(n);
+    in_shard_ += static_cast<i64>(n);
+    n_tokens_ += static_cast<i64>(n);
     ids = ids.subspan(n);
     if (in_shard_ == shard_tokens_) close_shard();
   }
@@ -200,18 +199,18 @@ TokenStream::TokenStream(const std::vector<std::string>& files) : begins_{0} {
   }
 }
 
-size_t TokenStream::shard_of(int64_t i) const {
+size_t TokenStream::shard_of(i64 i) const {
   // The last shard that begins at or before i; empty ones begin where the next one does.
   return static_cast<size_t>(std::ranges::upper_bound(begins_, i) - begins_.begin()) - 1;
 }
 
-int64_t TokenStream::token(int64_t i) const {
+i64 TokenStream::token(i64 i) const {
   LATHE_CHECK(i >= 0 && i < size());
   const size_t s = shard_of(i);
   return shards_[s].token(i - begins_[s]);
 }
 
-void TokenStream::copy(int64_t offset, std::span<int64_t> out) const {
+void TokenStream::copy(i64 offset, std::span<i64> out) const {
   LATHE_CHECK(offset >= 0 && offset <= size() &&
               out.size() <= static_cast<uint64_t>(size() - offset));
   while (!out.empty()) {
@@ -219,19 +218,19 @@ void TokenStream::copy(int64_t offset, std::span<int64_t> out) const {
     const size_t n = std::min(out.size(), static_cast<size_t>(begins_[s + 1] - offset));
     shards_[s].copy(offset - begins_[s], out.first(n));
     out = out.subspan(n);
-    offset += static_cast<int64_t>(n);
+    offset += static_cast<i64>(n);
   }
 }
 
-int64_t TokenStream::max_token() const {
-  int64_t largest = -1;
+i64 TokenStream::max_token() const {
+  i64 largest = -1;
   for (const Shard& shard : shards_) largest = std::max(largest, shard.max_token());
   return largest;
 }
 
-void TokenStream::check_vocab(int64_t vocab_size) const {
+void TokenStream::check_vocab(i64 vocab_size) const {
   for (const Shard& shard : shards_) {
-    if (const int64_t id = shard.max_token(); id >= vocab_size) {
+    if (const i64 id = shard.max_token(); id >= vocab_size) {
       fail("[data] {}: token id {}, expected 0 to {}; was it prepared with another tokenizer?",
            shard.path(), id, vocab_size - 1);
     }

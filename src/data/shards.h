@@ -18,15 +18,16 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/integer.h"
 #include "base/mapped_file.h"
 
 namespace lathe {
 
 inline constexpr size_t kShardHeaderBytes = 1024;
-inline constexpr int64_t kDefaultShardTokens = 100'000'000;
+inline constexpr i64 kDefaultShardTokens = 100'000'000;
 
 struct ShardLayout {
-  int64_t n_tokens = 0;
+  i64 n_tokens = 0;
   int bytes_per_token = 0;  // 2 or 4
 };
 
@@ -43,18 +44,18 @@ class Shard {
  public:
   explicit Shard(const std::string& path);
 
-  int64_t size() const { return layout_.n_tokens; }
+  i64 size() const { return layout_.n_tokens; }
   int bytes_per_token() const { return layout_.bytes_per_token; }
   // 0 <= i < size().
-  int64_t token(int64_t i) const;
+  i64 token(i64 i) const;
   // Tokens offset … offset + out.size() - 1, all inside the shard.
-  void copy(int64_t offset, std::span<int64_t> out) const;
+  void copy(i64 offset, std::span<i64> out) const;
   // All tokens as they lie in the file.
   std::span<const std::byte> token_bytes() const {
     return file_.bytes().subspan(kShardHeaderBytes);
   }
   // The largest id, or -1 for an empty shard. Reads everything.
-  int64_t max_token() const;
+  i64 max_token() const;
   const std::string& path() const { return file_.path(); }
 
  private:
@@ -70,15 +71,15 @@ class Shard {
 // its name, when it is full or at finish(). One thread at a time.
 class ShardWriter {
  public:
-  ShardWriter(std::string dir, std::string name, int64_t vocab_size,
-              int64_t shard_tokens = kDefaultShardTokens);
+  ShardWriter(std::string dir, std::string name, i64 vocab_size,
+              i64 shard_tokens = kDefaultShardTokens);
 
   // Throws Error for an id outside the vocabulary, and when the disk is full.
   void append(std::span<const int32_t> ids);
   // Completes the last file. Without tokens there is no file.
   void finish();
-  int64_t n_tokens() const { return n_tokens_; }
-  int64_t n_shards() const { return n_shards_; }
+  i64 n_tokens() const { return n_tokens_; }
+  i64 n_shards() const { return n_shards_; }
 
  private:
   void open_shard();
@@ -86,13 +87,13 @@ class ShardWriter {
 
   std::string dir_;
   std::string name_;
-  int64_t vocab_size_;
-  int64_t shard_tokens_;
+  i64 vocab_size_;
+  i64 shard_tokens_;
   int bytes_per_token_;
   std::optional<AtomicFile> file_;
-  int64_t in_shard_ = 0;
-  int64_t n_tokens_ = 0;
-  int64_t n_shards_ = 0;
+  i64 in_shard_ = 0;
+  i64 n_tokens_ = 0;
+  i64 n_shards_ = 0;
   std::vector<uint16_t> narrow_;
 };
 
@@ -106,23 +107,23 @@ class TokenStream {
   // These files, in this order.
   explicit TokenStream(const std::vector<std::string>& files);
 
-  int64_t size() const { return begins_.back(); }
-  int64_t n_shards() const { return static_cast<int64_t>(shards_.size()); }
-  const Shard& shard(int64_t i) const { return shards_[static_cast<size_t>(i)]; }
+  i64 size() const { return begins_.back(); }
+  i64 n_shards() const { return static_cast<i64>(shards_.size()); }
+  const Shard& shard(i64 i) const { return shards_[static_cast<size_t>(i)]; }
   // 0 <= i < size().
-  int64_t token(int64_t i) const;
+  i64 token(i64 i) const;
   // Tokens offset … offset + out.size() - 1, all inside the stream.
-  void copy(int64_t offset, std::span<int64_t> out) const;
+  void copy(i64 offset, std::span<i64> out) const;
   // The largest id, or -1 without tokens. Reads everything.
-  int64_t max_token() const;
+  i64 max_token() const;
   // Throws Error, naming the shard, when an id is not below `vocab_size`. Reads everything.
-  void check_vocab(int64_t vocab_size) const;
+  void check_vocab(i64 vocab_size) const;
 
  private:
-  size_t shard_of(int64_t i) const;
+  size_t shard_of(i64 i) const;
 
   std::vector<Shard> shards_;
-  std::vector<int64_t> begins_;  // begins_[s]: offset of shard s; one more: the size
+  std::vector<i64> begins_;  // begins_[s]: offset of shard s; one more: the size
 };
 
 // The shards of a split in a folder, sorted by name; may be empty.

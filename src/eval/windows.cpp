@@ -55,7 +55,7 @@ ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
                    const TokenBytes& bytes, i64 context, i64 max_windows) {
   ScoredPart part;
   const std::optional<int32_t> end_of_text = tokenizer.end_of_text();
-  int64_t before = -1;  // the token before the one that is counted
+  i64 before = -1;  // the token before the one that is counted
   if (n > 0) read(0, std::span(&before, 1));
   if (end_of_text && before != *end_of_text) part.prefix = end_of_text;
   part.windows = rolling_windows(n, context, part.prefix.has_value());
@@ -71,11 +71,11 @@ ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
   const i64 first = part.prefix ? 0 : 1;
   if (first == 0) before = -1;  // inside a document, whose start nobody sees
   constexpr i64 kBlock = 65536;
-  std::vector<int64_t> ids;
+  std::vector<i64> ids;
   for (i64 done = 0; done < part.n_tokens; done += static_cast<i64>(ids.size())) {
     ids.resize(static_cast<size_t>(std::min(kBlock, part.n_tokens - done)));
     read(first + done, ids);
-    for (const int64_t id : ids) {
+    for (const i64 id : ids) {
       part.n_bytes += before == end_of_text ? bytes.of_first(id) : bytes.of(id);
       before = id;
     }
@@ -84,9 +84,9 @@ ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
 }
 
 void read_window(const ScoredPart& part, const Window& window, const ReadTokens& read,
-                 std::vector<int64_t>& tokens) {
+                 std::vector<i64>& tokens) {
   tokens.assign(static_cast<size_t>(window.input + 1), 0);
-  std::span<int64_t> into(tokens);
+  std::span<i64> into(tokens);
   if (window.begin < 0) {
     LATHE_CHECK(part.prefix.has_value());
     tokens[0] = *part.prefix;

@@ -45,7 +45,7 @@ class TokenBytes {
 };
 
 // Tokens [offset, offset + out.size()) of a text.
-using ReadTokens = std::function<void(i64 offset, std::span<int64_t> out)>;
+using ReadTokens = std::function<void(i64 offset, std::span<i64> out)>;
 
 // What is to be scored of a text.
 struct ScoredPart {
@@ -64,7 +64,7 @@ ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
 
 // The window's input + 1 tokens: what is fed, and behind it the last one that is scored.
 void read_window(const ScoredPart& part, const Window& window, const ReadTokens& read,
-                 std::vector<int64_t>& tokens);
+                 std::vector<i64>& tokens);
 
 // NaN where there are no bytes.
 double bits_per_byte(double nats, i64 n_bytes);

@@ -6,7 +6,7 @@
 
 #include "base/numeric.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -185,4 +185,4 @@ void attend(const BlockSpec& block, State& state, std::span<const Run> runs, flo
   });
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -3,7 +3,7 @@
 
 #include "infer/forward.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 // For each run: rotates q and k of `qkv` (n, q + 2 kv) in place where the block says so, puts k and
 // v into the run's cache behind its present tokens, and attends; q head i uses kv head
@@ -12,4 +12,4 @@ namespace lathe {
 void attend(const BlockSpec& block, State& state, std::span<const Run> runs, float* qkv,
             float* out);
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "infer/attention.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -255,4 +255,4 @@ std::span<const float> forward(const Model& model, State& state, std::span<const
   return pass.logits();
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

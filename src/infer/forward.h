@@ -9,7 +9,7 @@
 #include "infer/model.h"
 #include "infer/state.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 // New tokens of one sequence; `cache` holds those before them and takes these in.
 struct Run {
@@ -41,4 +41,4 @@ inline std::span<const float> forward(const Model& model, State& state, KvCache&
 // y (n, out) = the linear of x (n, in); y must not overlap x.
 void apply(const Linear& linear, State& state, i64 n, const float* x, float* y);
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "infer/text_stream.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -18,13 +18,6 @@ double now_seconds() {
 }
 
 }  // namespace
-
-void check_tokenizer(const Model& model, const Tokenizer& tokenizer, const std::string& where) {
-  if (tokenizer.vocab_size() > model.plan.spec.vocab_size) {
-    fail("[tokenizer] {}: a tokenizer of another vocabulary: it has {} ids, the model {}", where,
-         tokenizer.vocab_size(), model.plan.spec.vocab_size);
-  }
-}
 
 std::span<const float> prefill(const Model& model, State& state, KvCache& cache,
                                std::span<const int32_t> tokens, PathChoice path) {
@@ -89,4 +82,4 @@ GenerateResult generate(const Model& model, State& state, KvCache& cache,
   return result;
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -10,7 +10,7 @@
 #include "infer/sampler.h"
 #include "text/tokenizer.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 struct GenerateOptions {
   SamplerOptions sampler;
@@ -37,9 +37,6 @@ struct GenerateResult {
 // a last time with token −1 where text was left. False ends the generation.
 using OnText = std::function<bool(int32_t token, std::string_view text)>;
 
-// Error where the tokenizer has ids that the model has not.
-void check_tokenizer(const Model& model, const Tokenizer& tokenizer, const std::string& where);
-
 // Feeds `prompt` (at least one token) to `cache`, which may hold a beginning already, and goes on
 // from there.
 GenerateResult generate(const Model& model, State& state, KvCache& cache,
@@ -50,4 +47,4 @@ GenerateResult generate(const Model& model, State& state, KvCache& cache,
 std::span<const float> prefill(const Model& model, State& state, KvCache& cache,
                                std::span<const int32_t> tokens, PathChoice path);
 
-}  // namespace lathe
+}  // namespace lathe::infer

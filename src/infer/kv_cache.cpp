@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 KvCache::KvCache(const Model& model, i64 capacity, DType dtype) : dtype_(dtype) {
   LATHE_CHECK(dtype == DType::kF32 || dtype == DType::kBf16);
@@ -59,4 +59,4 @@ i64 KvCache::bytes_per_token() const {
   return n * dtype_bytes(dtype_);
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -6,7 +6,7 @@
 
 #include "infer/model.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 // One sequence. Belongs to one thread at a time; must not outlive the model it was made for.
 // Memory is taken only as far as the sequence grows.
@@ -46,4 +46,4 @@ class KvCache {
   std::vector<std::vector<float>> memories_;
 };
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -13,7 +13,7 @@
 #include "kernels/dispatch.h"
 #include "model/tensor_list.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -215,4 +215,4 @@ std::unique_ptr<const Model> load_model(const std::string& directory) {
   return make_model(std::move(plan), file.tensors(), weights);
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

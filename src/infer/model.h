@@ -12,7 +12,7 @@
 #include "model/plan.h"
 #include "weights/safetensors.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 // All pointers and views below are borrowed from the Model.
 struct Linear {
@@ -84,4 +84,4 @@ std::unique_ptr<const Model> make_model(Plan plan, std::span<const TensorView> t
 // A model directory: config.json and model.safetensors.
 std::unique_ptr<const Model> load_model(const std::string& directory);
 
-}  // namespace lathe
+}  // namespace lathe::infer

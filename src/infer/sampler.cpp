@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -116,4 +116,4 @@ int32_t Sampler::next(std::span<const float> logits, i64 n_vocab, std::span<cons
   return list.back().token;
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -8,7 +8,7 @@
 #include "base/fields.h"
 #include "base/rng.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 struct SamplerOptions {
   double temperature = 0.8;   // 0: the most likely token
@@ -51,4 +51,4 @@ class Sampler {
   uint64_t draws_ = 0;
 };
 
-}  // namespace lathe
+}  // namespace lathe::infer

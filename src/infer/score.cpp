@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -70,7 +70,7 @@ Perplexity perplexity(const Model& model, State& state, const ScoredPart& part,
   KvCache cache(model);
   Perplexity result;
   double nll = 0;
-  std::vector<int64_t> wide;
+  std::vector<i64> wide;
   for (const Window& w : part.windows) {
     read_window(part, w, read, wide);
     const std::vector<int32_t> tokens(wide.begin(), wide.end());
@@ -88,4 +88,4 @@ Perplexity perplexity(const Model& model, State& state, const ScoredPart& part,
   return result;
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

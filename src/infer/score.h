@@ -8,7 +8,7 @@
 #include "eval/windows.h"
 #include "infer/forward.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 struct TokenScores {
   std::vector<double> log_probs;  // natural logarithm, one for every scored token
@@ -37,4 +37,4 @@ using OnWindow = std::function<void(i64 done, i64 all, double nll_per_token)>;
 Perplexity perplexity(const Model& model, State& state, const ScoredPart& part,
                       const ReadTokens& read, PathChoice path, const OnWindow& on_window);
 
-}  // namespace lathe
+}  // namespace lathe::infer

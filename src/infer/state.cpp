@@ -4,7 +4,7 @@
 
 #include "kernels/dispatch.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 State::State(ThreadPool& threads)
     : pool(threads),
@@ -38,4 +38,4 @@ const RopeTable& State::rotation(i64 half, double base) {
   return rotations.back();
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -9,7 +9,7 @@
 #include "kernels/onednn.h"
 #include "kernels/thread_pool.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 // cos and sin of the rotation angles of every row of a pass, (n, half) each.
 struct RopeTable {
@@ -58,4 +58,4 @@ class State {
   }
 };
 
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
-namespace lathe {
+namespace lathe::infer {
 
 namespace {
 
@@ -87,4 +87,4 @@ std::string TextStream::finish() {
   return take(held_.size());
 }
 
-}  // namespace lathe
+}  // namespace lathe::infer

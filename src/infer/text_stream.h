@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lathe {
+namespace lathe::infer {
 
 // One text; one thread at a time.
 class TextStream {
@@ -30,4 +30,4 @@ class TextStream {
   bool stopped_ = false;
 };
 
-}  // namespace lathe
+}  // namespace lathe::infer

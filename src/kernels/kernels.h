@@ -6,11 +6,9 @@
 // compiled for CPUs that the program may not run on.
 #pragma once
 
-#include <cstdint>
+#include "base/integer.h"
 
 namespace lathe {
-
-using i64 = int64_t;
 
 // Strides in elements. Activation vector t is x + t·ldx; result (t, r) is y[t·ldy + r·step].
 struct GemvShape {

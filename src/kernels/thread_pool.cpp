@@ -47,7 +47,7 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::take_tasks(int worker) {
   try {
     for (;;) {
-      const int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
+      const i64 task = next_task_.fetch_add(1, std::memory_order_relaxed);
       if (task >= n_tasks_) return;
       call_(context_, task, worker);
     }
@@ -57,7 +57,7 @@ void ThreadPool::take_tasks(int worker) {
   }
 }
 
-void ThreadPool::run(int64_t n_tasks, const void* context, Call call) {
+void ThreadPool::run(i64 n_tasks, const void* context, Call call) {
   if (n_tasks <= 0) return;
   call_ = call;
   context_ = context;

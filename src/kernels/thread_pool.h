@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/integer.h"
+
 namespace lathe {
 
 // One caller at a time; loops do not nest. Workers spin for some microseconds between loops, since
@@ -25,15 +27,15 @@ class ThreadPool {
   // are done. `worker` < size() is the same for all tasks of one thread. The first exception of f
   // is thrown again here, after all threads have stopped.
   template <class F>
-  void parallel_for(int64_t n_tasks, const F& f) {
-    run(n_tasks, &f, [](const void* context, int64_t task, int worker) {
+  void parallel_for(i64 n_tasks, const F& f) {
+    run(n_tasks, &f, [](const void* context, i64 task, int worker) {
       (*static_cast<const F*>(context))(task, worker);
     });
   }
 
  private:
-  using Call = void (*)(const void* context, int64_t task, int worker);
-  void run(int64_t n_tasks, const void* context, Call call);
+  using Call = void (*)(const void* context, i64 task, int worker);
+  void run(i64 n_tasks, const void* context, Call call);
   void take_tasks(int worker);
   void work(int worker);
 
@@ -41,9 +43,9 @@ class ThreadPool {
   // The loop in progress; written by the caller before it advances round_.
   Call call_ = nullptr;
   const void* context_ = nullptr;
-  int64_t n_tasks_ = 0;
+  i64 n_tasks_ = 0;
   std::exception_ptr error_;
-  alignas(64) std::atomic<int64_t> next_task_{0};
+  alignas(64) std::atomic<i64> next_task_{0};
   alignas(64) std::atomic<uint32_t> round_{0};  // odd bit unused; a new value starts a loop
   alignas(64) std::atomic<int> busy_{0};        // workers that have not finished the loop
   std::atomic<bool> stop_{false};

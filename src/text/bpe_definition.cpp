@@ -11,7 +11,7 @@ namespace lathe {
 namespace {
 
 // Larger than any vocabulary; keeps a lying file from asking for gigabytes.
-constexpr int64_t kMaxId = (int64_t{1} << 22) - 1;
+constexpr i64 kMaxId = (i64{1} << 22) - 1;
 
 bool is_printable(int byte) {
   return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
@@ -88,7 +88,7 @@ const std::array<uint8_t, 256>& gpt2_byte_order() {
   return order;
 }
 
-void BpeVocabulary::add_token(const std::string& token, int64_t id) {
+void BpeVocabulary::add_token(const std::string& token, i64 id) {
   if (id < 0 || id > kMaxId) {
     fail("[tokenizer] {}: token '{}' has the id {}, expected 0 to {}", where_, token, id, kMaxId);
   }
@@ -110,7 +110,7 @@ void BpeVocabulary::add_token(const std::string& token, int64_t id) {
   slot = token;
 }
 
-void BpeVocabulary::add_added(const std::string& content, int64_t id, bool special) {
+void BpeVocabulary::add_added(const std::string& content, i64 id, bool special) {
   add_token(content, id);
   definition_.added.push_back({static_cast<int32_t>(id), content, special});
 }
@@ -161,7 +161,7 @@ BpeDefinition parse_gpt2_files(std::string_view vocab, const std::string& vocab_
       fail("[tokenizer] {}: the id of '{}' is {}, expected a whole number", vocab_where, token,
            id.type_name());
     }
-    vocabulary.add_token(token, id.get<int64_t>());
+    vocabulary.add_token(token, id.get<i64>());
   }
   vocabulary.set_where(merges_where);
   for (bool first = true; !merges.empty(); first = false) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/integer.h"
+
 namespace lathe {
 
 struct BpeDefinition {
@@ -35,7 +37,7 @@ struct BpeDefinition {
 
   // kByteFallback: "▁" put before the text; spaces dropped from the start when decoding.
   bool prepend_space = false;
-  int64_t strip_spaces = 0;
+  i64 strip_spaces = 0;
 };
 
 // "▁" (U+2581), which stands for a space in SentencePiece's vocabularies.

@@ -75,11 +75,11 @@ class BpeJsonReader {
     return found.get<bool>();
   }
 
-  int64_t integer(const json& parent, const char* key, int64_t absent) const {
+  i64 integer(const json& parent, const char* key, i64 absent) const {
     const json& found = member(parent, key);
     if (found.is_null()) return absent;
     if (!found.is_number_integer()) wrong_type(key, found, "a whole number");
-    return found.get<int64_t>();
+    return found.get<i64>();
   }
 
   // The steps of `step`: those of a Sequence, itself, or none when it is null.
@@ -245,12 +245,12 @@ class BpeJsonReader {
     }
   }
 
-  int64_t id_of(const json& id, const std::string& token) const {
+  i64 id_of(const json& id, const std::string& token) const {
     if (!id.is_number_integer()) {
       fail("[tokenizer] {}: the id of '{}' is {}, expected a whole number", where_, token,
            id.type_name());
     }
-    return id.get<int64_t>();
+    return id.get<i64>();
   }
 
   const std::string& where_;

@@ -9,9 +9,9 @@
 namespace lathe {
 namespace {
 
-constexpr int64_t kMinVocab = 257;
-constexpr int64_t kMaxVocab = int64_t{1} << 22;
-constexpr int64_t kMinCount = 2;  // a pair seen once is no regularity
+constexpr i64 kMinVocab = 257;
+constexpr i64 kMaxVocab = i64{1} << 22;
+constexpr i64 kMinCount = 2;  // a pair seen once is no regularity
 
 using PairKey = uint64_t;
 
@@ -23,16 +23,16 @@ int32_t right_of(PairKey key) { return static_cast<int32_t>(key & 0xFFFFFFFFu); 
 
 struct Word {
   std::vector<int32_t> symbols;
-  int64_t count;
+  i64 count;
 };
 
 struct PairInfo {
-  int64_t count = 0;
+  i64 count = 0;
   std::vector<uint32_t> words;  // that hold or held the pair; may repeat
 };
 
 struct Candidate {
-  int64_t count;
+  i64 count;
   PairKey key;
   // priority_queue gives the largest: the highest count, then the lowest ids.
   bool operator<(const Candidate& other) const {
@@ -78,12 +78,12 @@ class Trainer {
     return false;
   }
 
-  int64_t n_tokens() const { return static_cast<int64_t>(definition_.tokens.size()); }
+  i64 n_tokens() const { return static_cast<i64>(definition_.tokens.size()); }
 
   BpeTraining finish() {
     BpeTraining result;
     for (const Word& word : words_) {
-      result.n_tokens += word.count * static_cast<int64_t>(word.symbols.size());
+      result.n_tokens += word.count * static_cast<i64>(word.symbols.size());
     }
     definition_.patterns = {kGpt2Pattern};
     definition_.added.push_back({static_cast<int32_t>(n_tokens()), std::string(kEndOfText), true});
@@ -100,7 +100,7 @@ class Trainer {
     return position->second;
   }
 
-  void change(PairKey key, int64_t difference, uint32_t word) {
+  void change(PairKey key, i64 difference, uint32_t word) {
     PairInfo& info = pairs_[key];
     info.count += difference;
     if (difference > 0 && (info.words.empty() || info.words.back() != word)) {
@@ -113,7 +113,7 @@ class Trainer {
     std::sort(touched_.begin(), touched_.end());
     touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
     for (const PairKey key : touched_) {
-      const int64_t count = pairs_[key].count;
+      const i64 count = pairs_[key].count;
       if (count > 0) queue_.push({count, key});
       if (count == 0) pairs_.erase(key);
     }
@@ -158,7 +158,7 @@ class Trainer {
   }
 
   // A pair is gone from a word; the merged pair itself is no longer counted.
-  void forget(int32_t left, int32_t right, PairKey merged_pair, int64_t count, uint32_t word) {
+  void forget(int32_t left, int32_t right, PairKey merged_pair, i64 count, uint32_t word) {
     const PairKey key = key_of(left, right);
     if (key != merged_pair) change(key, -count, word);
   }
@@ -176,7 +176,7 @@ class Trainer {
 WordCounts::WordCounts() : pretokenizer_({kGpt2Pattern}) {}
 
 void WordCounts::add(std::string_view text) {
-  n_bytes_ += static_cast<int64_t>(text.size());
+  n_bytes_ += static_cast<i64>(text.size());
   Pretokenizer::Matcher matcher(pretokenizer_);
   std::string word;
   matcher.split(text, [&](std::string_view piece) {
@@ -190,8 +190,8 @@ void WordCounts::merge(const WordCounts& other) {
   n_bytes_ += other.n_bytes_;
 }
 
-BpeTraining train_bpe(const WordCounts& counts, int64_t vocab_size,
-                      const std::function<void(int64_t)>& progress) {
+BpeTraining train_bpe(const WordCounts& counts, i64 vocab_size,
+                      const std::function<void(i64)>& progress) {
   if (vocab_size < kMinVocab || vocab_size > kMaxVocab) {
     fail("[tokenizer train] vocabulary size {}, expected {} (256 bytes and {}) to {}", vocab_size,
          kMinVocab, kEndOfText, kMaxVocab);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/integer.h"
 #include "text/bpe_definition.h"
 #include "text/pretokenizer.h"
 
@@ -22,25 +23,25 @@ class WordCounts {
   void merge(const WordCounts& other);
 
   // Word (raw bytes) → occurrences.
-  const std::unordered_map<std::string, int64_t>& words() const { return words_; }
-  int64_t n_bytes() const { return n_bytes_; }
+  const std::unordered_map<std::string, i64>& words() const { return words_; }
+  i64 n_bytes() const { return n_bytes_; }
 
  private:
   Pretokenizer pretokenizer_;
-  std::unordered_map<std::string, int64_t> words_;
-  int64_t n_bytes_ = 0;
+  std::unordered_map<std::string, i64> words_;
+  i64 n_bytes_ = 0;
 };
 
 struct BpeTraining {
   BpeDefinition definition;
-  int64_t n_tokens = 0;  // that the counted text has with this vocabulary, for bytes per token
+  i64 n_tokens = 0;  // that the counted text has with this vocabulary, for bytes per token
 };
 
 // Learns 256 bytes (in GPT-2's order), then merges, then <|endoftext|> as the last id, `vocab_size`
 // in all (at least 257; throws Error below). Always merges the most frequent pair, of equally
 // frequent ones that with the lowest ids. Stops early, with a smaller vocabulary, when no pair
 // occurs twice. `progress(tokens so far)` is called now and then; it may be empty.
-BpeTraining train_bpe(const WordCounts& counts, int64_t vocab_size,
-                      const std::function<void(int64_t)>& progress = {});
+BpeTraining train_bpe(const WordCounts& counts, i64 vocab_size,
+                      const std::function<void(i64)>& progress = {});
 
 }  // namespace lathe

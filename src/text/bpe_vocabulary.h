@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/integer.h"
 #include "text/bpe_definition.h"
 
 namespace lathe {
@@ -18,8 +19,8 @@ class BpeVocabulary {
   // The file that later errors name.
   void set_where(const std::string& where) { where_ = where; }
 
-  void add_token(const std::string& token, int64_t id);
-  void add_added(const std::string& content, int64_t id, bool special);
+  void add_token(const std::string& token, i64 id);
+  void add_added(const std::string& content, i64 id, bool special);
   void add_merge(const std::string& left, const std::string& right);
   // "left right", as in merges.txt and the older tokenizer.json.
   void add_merge_line(std::string_view line);

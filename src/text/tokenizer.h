@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/integer.h"
+
 namespace lathe {
 
 // Const after construction; every function may be called from many threads at once.
@@ -33,7 +35,7 @@ class Tokenizer {
   virtual std::string token_bytes(int32_t id) const = 0;
 
   // One more than the largest id.
-  virtual int64_t vocab_size() const = 0;
+  virtual i64 vocab_size() const = 0;
 
   // The id of the special token spelt `name`.
   virtual std::optional<int32_t> special_token(std::string_view name) const = 0;

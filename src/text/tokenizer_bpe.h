@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/integer.h"
 #include "text/bpe_definition.h"
 #include "text/bpe_merges.h"
 #include "text/pretokenizer.h"
@@ -25,7 +26,7 @@ class BpeTokenizer : public Tokenizer {
   void append_ids(std::string_view text, std::vector<int32_t>& out) const override;
   std::string decode(std::span<const int32_t> ids) const override;
   std::string token_bytes(int32_t id) const override;
-  int64_t vocab_size() const override { return static_cast<int64_t>(bytes_.size()); }
+  i64 vocab_size() const override { return static_cast<i64>(bytes_.size()); }
   std::optional<int32_t> special_token(std::string_view name) const override;
   std::string_view kind() const override { return "bpe"; }
   std::string save(const std::string& dir) const override;
@@ -48,7 +49,7 @@ class BpeTokenizer : public Tokenizer {
   bool add_prefix_space_;
   bool ignore_merges_;
   bool prepend_space_;
-  int64_t strip_spaces_;
+  i64 strip_spaces_;
   std::string json_;
   Pretokenizer pretokenizer_;
   MergeTable merges_;

@@ -42,7 +42,7 @@ class ByteTokenizer : public Tokenizer {
     return id == kEndId ? std::string() : std::string(1, static_cast<char>(id));
   }
 
-  int64_t vocab_size() const override { return kEndId + 1; }
+  i64 vocab_size() const override { return kEndId + 1; }
 
   std::optional<int32_t> special_token(std::string_view name) const override {
     return name == kEndOfText ? std::optional(kEndId) : std::nullopt;

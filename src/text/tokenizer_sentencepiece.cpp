@@ -65,7 +65,7 @@ class SentencePieceTokenizer : public Tokenizer {
     return text;
   }
 
-  int64_t vocab_size() const override { return processor_.GetPieceSize(); }
+  i64 vocab_size() const override { return processor_.GetPieceSize(); }
 
   std::optional<int32_t> special_token(std::string_view name) const override {
     const int32_t id = processor_.PieceToId(name);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/integer.h"
 #include "data/shards.h"
 #include "eval/windows.h"
 #include "text/tokenizer.h"
@@ -22,7 +23,7 @@ struct ValidationSplit {
   ScoredPart part;
 
   ReadTokens read() const {
-    return [tokens = tokens](i64 offset, std::span<int64_t> out) { tokens->copy(offset, out); };
+    return [tokens = tokens](i64 offset, std::span<i64> out) { tokens->copy(offset, out); };
   }
 };
 

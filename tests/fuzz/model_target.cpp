@@ -9,6 +9,7 @@
 #include "support/tiny_models.h"
 
 using namespace lathe;
+using namespace lathe::infer;
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static ThreadPool pool(1);

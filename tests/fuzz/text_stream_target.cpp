@@ -8,6 +8,7 @@
 #include "infer/text_stream.h"
 
 using namespace lathe;
+using namespace lathe::infer;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "infer/loaded.h"
 #include "infer/reference_model.h"
 
-namespace lathe {
+namespace lathe::infer {
 namespace {
 
 using test::Loaded;
@@ -351,4 +351,4 @@ TEST_CASE("forward: a cleared or copied cache goes on as a new one would") {
 }
 
 }  // namespace
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -9,14 +9,14 @@ namespace lathe::test {
 
 struct Loaded {
   TinyWeights weights;
-  std::unique_ptr<const Model> model;
+  std::unique_ptr<const infer::Model> model;
 };
 
 inline Loaded load_tiny(const ModelSpec& spec, DType dtype = DType::kF32, uint64_t seed = 7) {
   const TempDir dir;
   Loaded out{random_weights(make_plan(spec), seed), nullptr};
   write_model(spec, out.weights, dir.path(), dtype);
-  out.model = load_model(dir.path());
+  out.model = infer::load_model(dir.path());
   return out;
 }
 

@@ -9,7 +9,7 @@
 #include "model/counts.h"
 #include "support/error_text.h"
 
-namespace lathe {
+namespace lathe::infer {
 namespace {
 
 // A tiny model directory that a test damages before it is loaded.
@@ -132,4 +132,4 @@ TEST_CASE("model: the shares of a fork are softmax([gate, 0])") {
 }
 
 }  // namespace
-}  // namespace lathe
+}  // namespace lathe::infer

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "support/error_text.h"
 
-namespace lathe {
+namespace lathe::infer {
 namespace {
 
 // ln of 0.5, 0.25, 0.125, 0.0625, 0.0625 in a shuffled order: tokens 3, 1, 4, 0, 2.
@@ -182,4 +182,4 @@ TEST_CASE("sampler: logits that are no numbers are an error or never chosen") {
 }
 
 }  // namespace
-}  // namespace lathe
+}  // namespace lathe::infer

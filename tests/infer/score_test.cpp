@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "infer/loaded.h"
 
-namespace lathe {
+namespace lathe::infer {
 namespace {
 
 // ln p of each token given those before it, one full pass a token, in double.
@@ -114,4 +114,4 @@ TEST_CASE("score: texts that cannot be scored are errors") {
 }
 
 }  // namespace
-}  // namespace lathe
+}  // namespace lathe::infer

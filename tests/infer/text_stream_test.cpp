@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
-namespace lathe {
+namespace lathe::infer {
 namespace {
 
 struct Streamed {
@@ -88,4 +88,4 @@ TEST_CASE("text_stream: an empty stop string is an error") {
 }
 
 }  // namespace
-}  // namespace lathe
+}  // namespace lathe::infer

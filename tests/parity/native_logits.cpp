@@ -11,6 +11,7 @@
 
 int main(int argc, char** argv) {
   using namespace lathe;
+  using namespace lathe::infer;
   if (argc < 3) return 2;
   try {
     const auto model = load_model(argv[1]);

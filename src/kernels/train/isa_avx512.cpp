@@ -4,7 +4,6 @@
 
 namespace lathe {
 namespace {
-using i64 = int64_t;
 #include "kernels/vec_avx512.inc"
 //
 #include "kernels/train/lanes_avx512.inc"

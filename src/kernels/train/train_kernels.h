@@ -16,14 +16,15 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/integer.h"
 
 namespace lathe {
 
 // Causal self-attention, query head h reading key/value head h / (H / K). A unit is one key/value
 // head of one sequence with its H / K query heads: units are b · K + k, B · K of them.
 struct AttentionShape {
-  int64_t B = 0, T = 0, H = 0, K = 0;
-  int64_t E = 0;               // even, at most 256; fastest where E % 32 == 0
+  i64 B = 0, T = 0, H = 0, K = 0;
+  i64 E = 0;                   // even, at most 256; fastest where E % 32 == 0
   float scale = 0;             // of the scores, E^-0.5; > 0
   const float* cos = nullptr;  // (T, E/2) rotary tables, element i paired with i + E/2:
   const float* sin = nullptr;  // (a, b) → (a·cos − b·sin, b·cos + a·sin); null: no rotation
@@ -47,17 +48,17 @@ struct AttentionBackward {
 
 // Rows of logits; each becomes its gradient.
 struct CrossEntropy {
-  int64_t V = 0;
-  int64_t stride = 0;                // elements from row to row of logits, ≥ V
-  void* logits = nullptr;            // (n, V) in: logits; out: (softmax − onehot) · scale
-  const int64_t* targets = nullptr;  // (n) each < V; negative: ignored, loss and gradient are 0
-  float* loss = nullptr;             // (n) log Σ exp(logits) − logits[target]
-  float scale = 1;                   // usually 1 / number of counted rows
+  i64 V = 0;
+  i64 stride = 0;                // elements from row to row of logits, ≥ V
+  void* logits = nullptr;        // (n, V) in: logits; out: (softmax − onehot) · scale
+  const i64* targets = nullptr;  // (n) each < V; negative: ignored, loss and gradient are 0
+  float* loss = nullptr;         // (n) log Σ exp(logits) − logits[target]
+  float scale = 1;               // usually 1 / number of counted rows
 };
 
 // y = (x − mean) · rstd · w + b, or without mean and b for an RMS norm, of a residual stream.
 struct NormForward {
-  int64_t D = 0;
+  i64 D = 0;
   float eps = 1e-5f;
   bool rms = false;
   const float* x = nullptr;     // (n, D)
@@ -71,7 +72,7 @@ struct NormForward {
 };
 
 struct NormBackward {
-  int64_t D = 0;
+  i64 D = 0;
   bool rms = false;
   const void* dy = nullptr;     // (n, D)
   const float* x = nullptr;     // (n, D) the normalised values, delta included
@@ -88,14 +89,14 @@ struct NormBackward {
 // The shuffles between the factors of a structured linear: column c·L + l of a row is column c of
 // that row in group l. A unit is a row.
 struct DealColumns {
-  int64_t N = 0, L = 0, C = 0;  // rows, groups, columns a group
-  const void* x = nullptr;      // (N, C·L)
-  void* groups = nullptr;       // (L, N, C)
-  float* sums = nullptr;        // (C·L) the columns' sums, added to, or null; one buffer per
-                                // concurrent range
+  i64 N = 0, L = 0, C = 0;  // rows, groups, columns a group
+  const void* x = nullptr;  // (N, C·L)
+  void* groups = nullptr;   // (L, N, C)
+  float* sums = nullptr;    // (C·L) the columns' sums, added to, or null; one buffer per
+                            // concurrent range
 };
 struct CollectColumns {
-  int64_t N = 0, L = 0, C = 0;
+  i64 N = 0, L = 0, C = 0;
   const void* groups = nullptr;  // (L, N, C)
   const void* bias = nullptr;    // (C·L) or null
   void* y = nullptr;             // (N, C·L) the groups' columns in turn, plus bias
@@ -117,22 +118,22 @@ struct AdamW {
 
 // C (m, n) = beta · C + alpha · A (m, k) · B (k, n), or with the bias in the place of beta · C, for
 // k ≤ kProductDepth; longer ones are sums of such. A and B are of S, in strides of which one is 1.
-inline constexpr int64_t kProductDepth = 384;
+inline constexpr i64 kProductDepth = 384;
 struct ProductPanels {  // a unit is a panel: TrainKernels::product_panel columns of B
-  int64_t k = 0, n = 0;
+  i64 k = 0, n = 0;
   const void* b = nullptr;
-  int64_t row_stride = 0, column_stride = 0;
+  i64 row_stride = 0, column_stride = 0;
   float* panels = nullptr;  // (⌈n / product_panel⌉, k, product_panel), zeros beyond n
 };
 struct ProductRows {
-  int64_t k = 0, n = 0;
+  i64 k = 0, n = 0;
   const void* a = nullptr;
-  int64_t a_row_stride = 0, a_column_stride = 0;
+  i64 a_row_stride = 0, a_column_stride = 0;
   const float* panels = nullptr;  // as filled from ProductPanels
   float alpha = 1, beta = 0;      // beta 0: C is not read
   const float* bias = nullptr;    // (n) or null
   float* c = nullptr;             // (m, n)
-  int64_t c_row_stride = 0;
+  i64 c_row_stride = 0;
 };
 
 struct TrainKernels {
@@ -141,50 +142,49 @@ struct TrainKernels {
 
   // The scratch of one call, whatever its range; uninitialised, of any alignment. These two check
   // the shape, the others trust it.
-  int64_t (*attention_forward_scratch_bytes)(const AttentionShape&);
-  int64_t (*attention_backward_scratch_bytes)(const AttentionShape&);
+  i64 (*attention_forward_scratch_bytes)(const AttentionShape&);
+  i64 (*attention_backward_scratch_bytes)(const AttentionShape&);
   // Units [begin, end) of B · K. Deterministic.
-  void (*attention_forward)(const AttentionForward&, int64_t begin, int64_t end, void* scratch);
-  void (*attention_backward)(const AttentionBackward&, int64_t begin, int64_t end, void* scratch);
+  void (*attention_forward)(const AttentionForward&, i64 begin, i64 end, void* scratch);
+  void (*attention_backward)(const AttentionBackward&, i64 begin, i64 end, void* scratch);
 
-  int64_t product_panel;          // columns in a panel
-  int64_t product_block;          // rows of A in a block: how many to take at a time, or fewer
-  int64_t product_scratch_bytes;  // of one call of multiply_rows
-  void (*pack_panels)(const ProductPanels&, int64_t begin, int64_t end);
+  i64 product_panel;          // columns in a panel
+  i64 product_block;          // rows of A in a block: how many to take at a time, or fewer
+  i64 product_scratch_bytes;  // of one call of multiply_rows
+  void (*pack_panels)(const ProductPanels&, i64 begin, i64 end);
   // Rows [begin, end) of C in the columns of panels [first_panel, last_panel).
-  void (*multiply_rows)(const ProductRows&, int64_t begin, int64_t end, int64_t first_panel,
-                        int64_t last_panel, void* scratch);
+  void (*multiply_rows)(const ProductRows&, i64 begin, i64 end, i64 first_panel, i64 last_panel,
+                        void* scratch);
 
   // Rows [begin, end); all pointers of the arguments are to row 0.
-  void (*cross_entropy)(const CrossEntropy&, int64_t begin, int64_t end);
-  void (*norm_forward)(const NormForward&, int64_t begin, int64_t end);
-  void (*norm_backward)(const NormBackward&, int64_t begin, int64_t end);
+  void (*cross_entropy)(const CrossEntropy&, i64 begin, i64 end);
+  void (*norm_forward)(const NormForward&, i64 begin, i64 end);
+  void (*norm_backward)(const NormBackward&, i64 begin, i64 end);
 
   // Elements [begin, end). dx = dy · act'(x); y may be x, dx may be dy.
   // gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))); gelu(x) = x · Φ(x).
-  void (*gelu_tanh)(const void* x, void* y, int64_t begin, int64_t end);
-  void (*gelu_tanh_backward)(const void* x, const void* dy, void* dx, int64_t begin, int64_t end);
-  void (*gelu)(const void* x, void* y, int64_t begin, int64_t end);
-  void (*gelu_backward)(const void* x, const void* dy, void* dx, int64_t begin, int64_t end);
+  void (*gelu_tanh)(const void* x, void* y, i64 begin, i64 end);
+  void (*gelu_tanh_backward)(const void* x, const void* dy, void* dx, i64 begin, i64 end);
+  void (*gelu)(const void* x, void* y, i64 begin, i64 end);
+  void (*gelu_backward)(const void* x, const void* dy, void* dx, i64 begin, i64 end);
 
   // Rows [begin, end) of x (n, 2F) = [gate | value], y and dy (n, F), dx (n, 2F):
   // y = gate · sigmoid(gate) · value.
-  void (*swiglu)(const void* x, void* y, int64_t F, int64_t begin, int64_t end);
-  void (*swiglu_backward)(const void* x, const void* dy, void* dx, int64_t F, int64_t begin,
-                          int64_t end);
+  void (*swiglu)(const void* x, void* y, i64 F, i64 begin, i64 end);
+  void (*swiglu_backward)(const void* x, const void* dy, void* dx, i64 F, i64 begin, i64 end);
 
   // Elements [begin, end).
-  void (*adamw)(const AdamW&, int64_t begin, int64_t end);
+  void (*adamw)(const AdamW&, i64 begin, i64 end);
 
   // Elements [begin, end): y = bf16(x), rounded to nearest even; y += scale · x.
-  void (*cast_to_bf16)(const float* x, uint16_t* y, int64_t begin, int64_t end);
-  void (*add_scaled)(const void* x, float scale, float* y, int64_t begin, int64_t end);
+  void (*cast_to_bf16)(const float* x, uint16_t* y, i64 begin, i64 end);
+  void (*add_scaled)(const void* x, float scale, float* y, i64 begin, i64 end);
   // sums (C) += the sum of rows [begin, end) of x (n, C); one buffer per concurrent range.
-  void (*add_column_sums)(const void* x, int64_t C, float* sums, int64_t begin, int64_t end);
+  void (*add_column_sums)(const void* x, i64 C, float* sums, i64 begin, i64 end);
 
   // Rows [begin, end); all pointers of the arguments are to row 0. Fastest for 2, 4 and 8 groups.
-  void (*deal_columns)(const DealColumns&, int64_t begin, int64_t end);
-  void (*collect_columns)(const CollectColumns&, int64_t begin, int64_t end);
+  void (*deal_columns)(const DealColumns&, i64 begin, i64 end);
+  void (*collect_columns)(const CollectColumns&, i64 begin, i64 end);
 };
 
 // The kernels of this process's class (base/cpu_isa.h) for a storage type, or null where the class

@@ -49,7 +49,7 @@ Plan ffn_plan(i64 width, const LinearOption& option) {
 // The most bytes that LibTorch's allocators held at once since this was made, beyond those then.
 class PeakBytes : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+  void reportMemoryUsage(void*, i64 size, size_t, size_t, c10::Device) override {
     now_ += size;  // negative where memory is given back
     peak_ = std::max(peak_, now_);
   }
@@ -57,7 +57,7 @@ class PeakBytes : public c10::MemoryReportingInfoBase {
   double mib() const { return static_cast<double>(peak_) / (1 << 20); }
 
  private:
-  int64_t now_ = 0, peak_ = 0;
+  i64 now_ = 0, peak_ = 0;
 };
 
 struct Ffn {

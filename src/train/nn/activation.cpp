@@ -10,26 +10,26 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // elements a thread at least
+constexpr i64 kGrain = 1 << 14;  // elements a thread at least
 
 // The CPU's kernels; keeps the input alone.
 struct FusedActivation : Function<FusedActivation> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& u, Activation activation) {
     ctx->save_for_backward({u});
-    ctx->saved_data["activation"] = static_cast<int64_t>(activation);
+    ctx->saved_data["activation"] = static_cast<i64>(activation);
     const auto* kernels = fused_kernels(u);
     const bool gated = activation == Activation::kSwiglu;
-    const int64_t F = gated ? u.size(1) / 2 : u.size(1);
+    const i64 F = gated ? u.size(1) / 2 : u.size(1);
     const at::Tensor y = at::empty({u.size(0), F}, u.options());
     if (gated) {
-      for_ranges(u.size(0), 16, [&](int64_t begin, int64_t end) {
+      for_ranges(u.size(0), 16, [&](i64 begin, i64 end) {
         kernels->swiglu(u.data_ptr(), y.data_ptr(), F, begin, end);
       });
       return y;
     }
     const auto run = activation == Activation::kGelu ? kernels->gelu : kernels->gelu_tanh;
     for_ranges(u.numel(), kGrain,
-               [&](int64_t begin, int64_t end) { run(u.data_ptr(), y.data_ptr(), begin, end); });
+               [&](i64 begin, i64 end) { run(u.data_ptr(), y.data_ptr(), begin, end); });
     return y;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -38,7 +38,7 @@ struct FusedActivation : Function<FusedActivation> {
     const auto* kernels = fused_kernels(u);
     const at::Tensor dy = grads[0].contiguous(), du = at::empty_like(u);
     if (activation == Activation::kSwiglu) {
-      for_ranges(u.size(0), 16, [&](int64_t begin, int64_t end) {
+      for_ranges(u.size(0), 16, [&](i64 begin, i64 end) {
         kernels->swiglu_backward(u.data_ptr(), dy.data_ptr(), du.data_ptr(), dy.size(1), begin,
                                  end);
       });
@@ -46,7 +46,7 @@ struct FusedActivation : Function<FusedActivation> {
     }
     const auto run =
         activation == Activation::kGelu ? kernels->gelu_backward : kernels->gelu_tanh_backward;
-    for_ranges(u.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    for_ranges(u.numel(), kGrain, [&](i64 begin, i64 end) {
       run(u.data_ptr(), dy.data_ptr(), du.data_ptr(), begin, end);
     });
     return {du, {}};

@@ -24,7 +24,7 @@ void add_to(at::Tensor& grad, const at::Tensor& x, double scale) {
     grad.add_(x, scale);
     return;
   }
-  for_ranges(x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+  for_ranges(x.numel(), 1 << 15, [&](i64 begin, i64 end) {
     kernels->add_scaled(x.data_ptr(), static_cast<float>(scale), f32_data(grad), begin, end);
   });
 }
@@ -35,7 +35,7 @@ void add_column_sum(at::Tensor& grad, const at::Tensor& a) {
     grad.add_(at::sum(a, {0}, false, at::kFloat));
     return;
   }
-  sum_ranges(a.size(0), 64, a.size(1), grad, [&](int64_t begin, int64_t end, float* partial) {
+  sum_ranges(a.size(0), 64, a.size(1), grad, [&](i64 begin, i64 end, float* partial) {
     kernels->add_column_sums(a.data_ptr(), a.size(1), partial, begin, end);
   });
 }

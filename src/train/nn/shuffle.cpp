@@ -7,12 +7,12 @@ namespace lathe::train {
 
 namespace {
 
-constexpr int64_t kGrain = 16;  // rows a thread at least
+constexpr i64 kGrain = 16;  // rows a thread at least
 
 }  // namespace
 
-at::Tensor deal_columns(const at::Tensor& x, int64_t groups, at::Tensor* sums) {
-  const int64_t N = x.size(0), L = groups, C = x.size(1) / groups;
+at::Tensor deal_columns(const at::Tensor& x, i64 groups, at::Tensor* sums) {
+  const i64 N = x.size(0), L = groups, C = x.size(1) / groups;
   const auto* kernels = fused_kernels(x);
   if (!kernels || !x.is_contiguous()) {
     if (sums) add_column_sum(*sums, x);
@@ -20,7 +20,7 @@ at::Tensor deal_columns(const at::Tensor& x, int64_t groups, at::Tensor* sums) {
   }
   const at::Tensor y = at::empty({L, N, C}, x.options());
   DealColumns args{.N = N, .L = L, .C = C, .x = x.data_ptr(), .groups = y.data_ptr()};
-  const auto run = [&](int64_t begin, int64_t end, float* partial) {
+  const auto run = [&](i64 begin, i64 end, float* partial) {
     DealColumns part = args;
     part.sums = partial;
     kernels->deal_columns(part, begin, end);
@@ -28,13 +28,13 @@ at::Tensor deal_columns(const at::Tensor& x, int64_t groups, at::Tensor* sums) {
   if (sums) {
     sum_ranges(N, kGrain, C * L, *sums, run);
   } else {
-    for_ranges(N, kGrain, [&](int64_t begin, int64_t end) { run(begin, end, nullptr); });
+    for_ranges(N, kGrain, [&](i64 begin, i64 end) { run(begin, end, nullptr); });
   }
   return y;
 }
 
 at::Tensor collect_columns(const at::Tensor& x, const at::Tensor& bias) {
-  const int64_t L = x.size(0), N = x.size(1), C = x.size(2);
+  const i64 L = x.size(0), N = x.size(1), C = x.size(2);
   // No view, also where one would do: autograd lets nobody write to a function's view.
   at::Tensor y = at::empty({N, C * L}, x.options());
   const auto* kernels = fused_kernels(x);
@@ -48,8 +48,7 @@ at::Tensor collect_columns(const at::Tensor& x, const at::Tensor& bias) {
                             .groups = x.data_ptr(),
                             .bias = bias.defined() ? bias.data_ptr() : nullptr,
                             .y = y.data_ptr()};
-  for_ranges(N, kGrain,
-             [&](int64_t begin, int64_t end) { kernels->collect_columns(args, begin, end); });
+  for_ranges(N, kGrain, [&](i64 begin, i64 end) { kernels->collect_columns(args, begin, end); });
   return y;
 }
 

@@ -2,13 +2,14 @@
 // a row dealt in turn to groups, and collected from them.
 #pragma once
 
+#include "base/integer.h"
 #include "train/torch.h"
 
 namespace lathe::train {
 
 // x (N, C·groups) → (groups, N, C): group l has every groups-th column from l on. Adds the columns'
 // sums over N to `sums` (C·groups, f32), unless that is null.
-at::Tensor deal_columns(const at::Tensor& x, int64_t groups, at::Tensor* sums = nullptr);
+at::Tensor deal_columns(const at::Tensor& x, i64 groups, at::Tensor* sums = nullptr);
 
 // Undoes it: (groups, N, C) → (N, C·groups), plus `bias` (C·groups) where that is defined.
 at::Tensor collect_columns(const at::Tensor& x, const at::Tensor& bias = {});
