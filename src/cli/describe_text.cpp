@@ -30,75 +30,6 @@ std::string scaled(double value, std::string_view unit) {
 
 std::string percent(double part, double whole) { return format("{:5.1f} %", 100 * part / whole); }
 
-bool equal(const NormSpec& a, const NormSpec& b) {
-  return a.kind == b.kind && a.width == b.width && a.eps == b.eps && a.bias == b.bias;
-}
-
-// Apart from its name and number.
-bool same_shape(const BlockSpec& a, const BlockSpec& b) {
-  return a.d_model == b.d_model && a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads &&
-         a.d_head == b.d_head && a.d_ff == b.d_ff && equal(a.norm_1, b.norm_1) &&
-         equal(a.norm_2, b.norm_2) && a.qkv == b.qkv && a.out == b.out && a.up == b.up &&
-         a.down == b.down && a.activation == b.activation && a.rope == b.rope;
-}
-
-std::string heads(const BlockSpec& b) {
-  std::string text = format("{} heads × {}", b.n_heads, b.d_head);
-  if (b.n_kv_heads != b.n_heads) text += format(" ({} kv)", b.n_kv_heads);
-  return text;
-}
-
-class PlanText {
- public:
-  void operator()(const EmbedStage& s) {
-    line("embed",
-         format("{} tokens × {}{}", s.vocab_size, s.width,
-                s.learned_positions ? format(", {} learned positions", s.context_length) : ""));
-  }
-  void operator()(const BlocksStage& s) { blocks(s.blocks); }
-  void operator()(const ProjectStage& s) {
-    line(s.name, s.kernel_size == 1
-                     ? format("{} → {}", s.in, s.out)
-                     : format("{} → {}, causal over {} positions", s.in, s.out, s.kernel_size));
-  }
-  void operator()(const ForkStage& s) {
-    line("fork",
-         format("{} paths from the same input, averaged by a learned gate", s.paths.size()));
-    for (const PathSpec& path : s.paths) {
-      indent_ = "  ";
-      line(path.name + " entry", describe_linear(path.entry));
-      blocks(path.blocks);
-      indent_.clear();
-    }
-  }
-  void operator()(const NormStage& s) { line("norm", format("{}", s.norm.width)); }
-  void operator()(const HeadStage& s) {
-    line("head", format("{} → {}{}", s.in, s.vocab_size, s.tied ? ", tied to embed" : ""));
-  }
-
-  std::string text;
-
- private:
-  void line(const std::string& name, const std::string& what) {
-    text += format("  {:<18}{}\n", indent_ + name + ":", what);
-  }
-  void blocks(const std::vector<BlockSpec>& list) {
-    for (size_t from = 0; from < list.size();) {
-      size_t to = from + 1;
-      while (to < list.size() && same_shape(list[from], list[to])) ++to;
-      const BlockSpec& b = list[from];
-      line(to - from == 1 ? format("block {}", b.layer)
-                          : format("blocks {}-{}", b.layer, list[to - 1].layer),
-           format("width {}, {}; qkv {}; out {}; up {}; down {}", b.d_model, heads(b),
-                  describe_linear(b.qkv), describe_linear(b.out), describe_linear(b.up),
-                  describe_linear(b.down)));
-      from = to;
-    }
-  }
-
-  std::string indent_;
-};
-
 std::string params_text(const ParamCount& p) {
   std::string text = "parameters\n";
   const auto row = [&](const char* name, i64 n) {
@@ -129,8 +60,8 @@ std::string train_text(const Description& d) {
 
 bool structured(const Plan& plan) {
   for (const BlockSpec* b : all_blocks(plan)) {
-    for (const LinearSpec* linear : {&b->qkv, &b->out, &b->up, &b->down}) {
-      if (two_factor(*linear)) return true;
+    for (const BlockLinear& l : block_linears(*b)) {
+      if (two_factor(*l.spec)) return true;
     }
   }
   return false;
@@ -160,8 +91,6 @@ std::string twin_text(const Description& d) {
 }  // namespace
 
 std::string describe_as_text(const Description& d, const std::string& title) {
-  PlanText plan;
-  for (const Stage& stage : d.plan.stages) std::visit(plan, stage);
   std::string text = title + "\n\n" + params_text(d.params);
   text += format("\nwork\n  forward         {} a token, context {}\n",
                  scaled(d.forward_flops, "FLOP"), d.plan.spec.context_length);
@@ -171,7 +100,7 @@ std::string describe_as_text(const Description& d, const std::string& title) {
                  scaled(static_cast<double>(d.bytes.weights_per_token), "B"));
   text += format("  KV cache        {} a position\n",
                  scaled(static_cast<double>(d.bytes.kv_per_token), "B"));
-  text += "\nplan\n" + plan.text;
+  text += "\nplan\n" + plan_as_text(d.plan);
   if (structured(d.plan)) text += "\n" + twin_text(d);
   return text;
 }

@@ -150,13 +150,12 @@ class Builder {
   }
   Linear linear(const std::string& part, const LinearSpec& spec) const {
     Linear l{spec, two_factor(spec), {}, {}, nullptr};
-    const std::vector<Factor> names = factors(spec);
     if (l.shape) {
       const TwoFactor& f = *l.shape;
-      l.first = matrix(tensor_name(part, names[0].name), f.v_blocks, f.v_out, f.v_in);
-      l.second = matrix(tensor_name(part, names[1].name), f.u_blocks, f.u_out, f.u_in);
+      l.first = matrix(tensor_name(part, kFactorV), f.v_blocks, f.v_out, f.v_in);
+      l.second = matrix(tensor_name(part, kFactorU), f.u_blocks, f.u_out, f.u_in);
     } else {
-      l.first = matrix(tensor_name(part, names[0].name), 1, spec.out, spec.in);
+      l.first = matrix(tensor_name(part, kDenseWeight), 1, spec.out, spec.in);
     }
     if (spec.bias) l.bias = vector(tensor_name(part, "bias"));
     return l;
@@ -168,10 +167,10 @@ class Builder {
   std::vector<Block> blocks(const std::vector<BlockSpec>& specs) const {
     std::vector<Block> list;
     for (const BlockSpec& b : specs) {
-      const auto part = [&](const char* name) { return tensor_name(b.name, name); };
-      list.push_back({b, norm(part(kNorm1), b.norm_1), norm(part(kNorm2), b.norm_2),
-                      linear(part(kQkv), b.qkv), linear(part(kAttentionOut), b.out),
-                      linear(part(kUp), b.up), linear(part(kDown), b.down)});
+      const auto [qkv, out, up, down] = block_linears(b);
+      list.push_back({b, norm(tensor_name(b.name, kNorm1), b.norm_1),
+                      norm(tensor_name(b.name, kNorm2), b.norm_2), linear(qkv.name, b.qkv),
+                      linear(out.name, b.out), linear(up.name, b.up), linear(down.name, b.down)});
     }
     return list;
   }

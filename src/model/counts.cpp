@@ -32,34 +32,21 @@ ParamCount count_params(const Plan& plan) {
   return count;
 }
 
-namespace {
-
-double block_macs(const BlockSpec& b, i64 context) {
-  const double linears = static_cast<double>(linear_macs(b.qkv) + linear_macs(b.out) +
-                                             linear_macs(b.up) + linear_macs(b.down));
-  // q·k and p·v over the whole context.
-  return linears + 2.0 * static_cast<double>(context * b.n_heads * b.d_head);
-}
-
-}  // namespace
-
 double forward_flops_per_token(const Plan& plan, i64 context) {
   double macs = 0;
-  for (const BlockSpec* b : all_blocks(plan)) macs += block_macs(*b, context);
+  bool tied = false;
   for (const Stage& stage : plan.stages) {
-    std::visit(Overloaded{
-                   [&](const ProjectStage& s) {
-                     macs += static_cast<double>(s.in * s.out * s.kernel_size);
-                   },
-                   [&](const ForkStage& s) {
-                     for (const PathSpec& path : s.paths) {
-                       macs += static_cast<double>(linear_macs(path.entry));
-                     }
-                   },
-                   [&](const HeadStage& s) { macs += static_cast<double>(s.in * s.vocab_size); },
-                   [](const auto&) {},
-               },
-               stage);
+    if (const auto* head = std::get_if<HeadStage>(&stage)) tied = head->tied;
+  }
+  // Every matrix is multiplied once a token, but for embeddings, which are looked up: the tied one
+  // is the head too.
+  for (const TensorInfo& t : tensor_list(plan)) {
+    const bool multiplied = t.role != Role::kEmbedding || (tied && t.name == kTokenEmbedding);
+    if (t.matrix && multiplied) macs += static_cast<double>(t.numel());
+  }
+  // q·k and p·v over the whole context.
+  for (const BlockSpec* b : all_blocks(plan)) {
+    macs += 2.0 * static_cast<double>(context * b->n_heads * b->d_head);
   }
   return 2 * macs;
 }

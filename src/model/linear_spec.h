@@ -57,6 +57,11 @@ std::optional<TwoFactor> two_factor(const LinearSpec& spec);
 // a rank no larger than min(in, out).
 void check_linear(const LinearSpec& spec, const std::string& where);
 
+// Names of a linear's weights within it: of the dense matrix, and of the two factors.
+inline constexpr const char* kDenseWeight = "weight";
+inline constexpr const char* kFactorV = "v";
+inline constexpr const char* kFactorU = "u";
+
 // One weight tensor of a linear: name within it and row-major shape.
 struct Factor {
   std::string_view name;
@@ -68,11 +73,6 @@ std::vector<Factor> factors(const LinearSpec& spec);
 
 i64 linear_weights(const LinearSpec& spec);  // parameters without the bias
 i64 linear_macs(const LinearSpec& spec);     // multiply-adds per input vector, without the bias
-
-// The dense matrix (out, in), row-major, that the factors stand for, both shuffles included; summed
-// in double. `weights` in the order and layout of factors(spec).
-void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const float>> weights,
-                    std::span<float> dense);
 
 // One line for people: "low_rank 768 → 3072 rank 192".
 std::string describe_linear(const LinearSpec& spec);

@@ -22,6 +22,29 @@ constexpr auto names_of(TopologyKind) {
   return enum_names<TopologyKind>("gpt", "pgpt", "lgpt", "cgpt");
 }
 
+// Whether the activation takes two numbers for each it gives, [gate | value].
+constexpr bool is_gated(Activation activation) {
+  switch (activation) {
+    case Activation::kGeluTanh:
+    case Activation::kGelu:
+      return false;
+    case Activation::kSwiglu:
+      return true;
+  }
+  return false;
+}
+
+// Whether the norm subtracts the mean, and so may have a bias.
+constexpr bool takes_bias(NormKind norm) {
+  switch (norm) {
+    case NormKind::kLayerNorm:
+      return true;
+    case NormKind::kRmsNorm:
+      return false;
+  }
+  return false;
+}
+
 // How the blocks are connected (model/topologies.h has the table of topologies).
 struct TopologyOption {
   TopologyKind kind = TopologyKind::kGpt;

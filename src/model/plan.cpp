@@ -19,7 +19,7 @@ i64 scaled(const ModelSpec& spec, i64 value, i64 width, const char* key, i64 lay
 }
 
 LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in, i64 out,
-                       i64 width, i64 layer, const std::string& where) {
+                       i64 width, i64 layer) {
   LinearSpec linear;
   linear.kind = option.kind;
   linear.in = in;
@@ -27,14 +27,13 @@ LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in
   linear.rank = option.rank > 0 ? scaled(spec, option.rank, width, "rank", layer) : option.rank;
   linear.n_blocks = option.n_blocks;
   linear.bias = spec.linear_bias;
-  check_linear(linear, where);
   return linear;
 }
 
 }  // namespace
 
 NormSpec make_norm(const ModelSpec& spec, i64 width) {
-  return {spec.norm, width, spec.norm_eps, spec.norm_bias && spec.norm == NormKind::kLayerNorm};
+  return {spec.norm, width, spec.norm_eps, spec.norm_bias && takes_bias(spec.norm)};
 }
 
 BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::string& prefix) {
@@ -59,13 +58,24 @@ BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::str
                                ? LinearOption{}
                                : spec.ffn_linear;
   const i64 q = b.n_heads * b.d_head, kv = b.n_kv_heads * b.d_head;
-  const i64 up = b.activation == Activation::kSwiglu ? 2 * b.d_ff : b.d_ff;
+  const i64 up = is_gated(b.activation) ? 2 * b.d_ff : b.d_ff;
   const LinearOption& attention = spec.attention_linear;
-  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer, b.name + ".attention.qkv");
-  b.out = make_linear(spec, attention, q, width, width, layer, b.name + ".attention.out");
-  b.up = make_linear(spec, ffn, width, up, width, layer, b.name + ".ffn.up");
-  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer, b.name + ".ffn.down");
+  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer);
+  b.out = make_linear(spec, attention, q, width, width, layer);
+  b.up = make_linear(spec, ffn, width, up, width, layer);
+  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer);
+  for (const BlockLinear& linear : block_linears(b)) check_linear(*linear.spec, linear.name);
   return b;
+}
+
+std::array<BlockLinear, 4> block_linears(const BlockSpec& b) {
+  const auto linear = [&](std::string_view part, const LinearSpec& spec, Role role,
+                          bool to_residual) {
+    return BlockLinear{part, b.name + "." + std::string(part), &spec, role, to_residual};
+  };
+  return {linear("attention.qkv", b.qkv, Role::kAttention, false),
+          linear("attention.out", b.out, Role::kAttention, true),
+          linear("ffn.up", b.up, Role::kFfn, false), linear("ffn.down", b.down, Role::kFfn, true)};
 }
 
 Plan make_plan(const ModelSpec& spec) {
@@ -87,15 +97,21 @@ Plan make_plan(const ModelSpec& spec) {
 
 std::vector<const BlockSpec*> all_blocks(const Plan& plan) {
   std::vector<const BlockSpec*> list;
+  const auto add = [&](const std::vector<BlockSpec>& blocks) {
+    for (const BlockSpec& b : blocks) list.push_back(&b);
+  };
   for (const Stage& stage : plan.stages) {
-    if (const auto* s = std::get_if<BlocksStage>(&stage)) {
-      for (const BlockSpec& b : s->blocks) list.push_back(&b);
-    }
-    if (const auto* s = std::get_if<ForkStage>(&stage)) {
-      for (const PathSpec& path : s->paths) {
-        for (const BlockSpec& b : path.blocks) list.push_back(&b);
-      }
-    }
+    std::visit(Overloaded{
+                   [&](const BlocksStage& s) { add(s.blocks); },
+                   [&](const ForkStage& s) {
+                     for (const PathSpec& path : s.paths) add(path.blocks);
+                   },
+                   [](const EmbedStage&) {},
+                   [](const ProjectStage&) {},
+                   [](const NormStage&) {},
+                   [](const HeadStage&) {},
+               },
+               stage);
   }
   return list;
 }

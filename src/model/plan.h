@@ -3,13 +3,19 @@
 // none of them knows a topology's name.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "model/model_spec.h"
 
 namespace lathe {
+
+// What a tensor counts as in `describe`: matrices by use; biases, norms, gates and projections
+// between stages are other.
+enum class Role { kFfn, kAttention, kEmbedding, kHead, kOther };
 
 struct NormSpec {
   NormKind kind;
@@ -26,12 +32,23 @@ struct BlockSpec {
   NormSpec norm_1, norm_2;
   LinearSpec qkv;  // rows [q: n_heads·d_head | k: n_kv_heads·d_head | v: n_kv_heads·d_head]
   LinearSpec out;  // attention's output
-  LinearSpec up;   // d_model → d_ff; with swiglu → 2 d_ff, rows [gate | value]
+  LinearSpec up;   // d_model → d_ff; to 2 d_ff for a gated activation, rows [gate | value]
   LinearSpec down;
   Activation activation;
   bool rope;  // rotates q and k, halves layout (not interleaved)
   double rope_base;
 };
+
+// One of the four linears of a block.
+struct BlockLinear {
+  std::string_view part;  // "attention.qkv"
+  std::string name;       // "blocks.3.attention.qkv": prefix of its tensors
+  const LinearSpec* spec;
+  Role role;
+  bool to_residual;  // what it gives is added to the residual stream
+};
+// qkv, out, up, down: the order of their tensors. Borrows from the block.
+std::array<BlockLinear, 4> block_linears(const BlockSpec& block);
 
 // Token embedding (vocab, width), plus learned positions (context, width) where `learned`.
 struct EmbedStage {

@@ -52,7 +52,8 @@ class Lister {
                     .init = InitRule::kNormal,
                     .std = std,
                     .matrix = true,
-                    .linear = {}});
+                    .linear = {},
+                    .part = {}});
   }
   void constant(std::string name, std::vector<i64> shape, InitRule rule) {
     list.push_back({.name = std::move(name),
@@ -61,7 +62,8 @@ class Lister {
                     .init = rule,
                     .std = 0,
                     .matrix = false,
-                    .linear = {}});
+                    .linear = {},
+                    .part = {}});
   }
   void norm(const std::string& part, const NormSpec& n) {
     constant(tensor_name(part, "weight"), {n.width}, InitRule::kOnes);
@@ -72,17 +74,17 @@ class Lister {
       normal(tensor_name(part, factor.name), factor.shape, role, std);
       if (two_factor(spec)) list.back().init = InitRule::kFactors;
       list.back().linear = spec;
+      list.back().part = part;
     }
     if (spec.bias) constant(tensor_name(part, "bias"), {spec.out}, InitRule::kZeros);
   }
   void block(const BlockSpec& b) {
-    const auto part = [&](const char* name) { return tensor_name(b.name, name); };
-    norm(part(kNorm1), b.norm_1);
-    linear(part(kQkv), b.qkv, Role::kAttention, spec_.init_std);
-    linear(part(kAttentionOut), b.out, Role::kAttention, residual_std_);
-    norm(part(kNorm2), b.norm_2);
-    linear(part(kUp), b.up, Role::kFfn, spec_.init_std);
-    linear(part(kDown), b.down, Role::kFfn, residual_std_);
+    for (const BlockLinear& l : block_linears(b)) {
+      // Each norm stands before the linears behind it.
+      if (l.spec == &b.qkv) norm(tensor_name(b.name, kNorm1), b.norm_1);
+      if (l.spec == &b.up) norm(tensor_name(b.name, kNorm2), b.norm_2);
+      linear(l.name, *l.spec, l.role, l.to_residual ? residual_std_ : spec_.init_std);
+    }
   }
 
   const ModelSpec& spec_;
@@ -110,23 +112,16 @@ std::vector<TensorInfo> tensor_list(const Plan& plan) {
 std::vector<TensorInfo> guide_list(const Plan& plan) {
   std::vector<TensorInfo> list;
   for (const BlockSpec* b : all_blocks(plan)) {
-    const struct {
-      const char* part;
-      const LinearSpec& linear;
-      Role role;
-    } linears[] = {{kQkv, b->qkv, Role::kAttention},
-                   {kAttentionOut, b->out, Role::kAttention},
-                   {kUp, b->up, Role::kFfn},
-                   {kDown, b->down, Role::kFfn}};
-    for (const auto& [part, linear, role] : linears) {
-      if (!two_factor(linear)) continue;
-      list.push_back({.name = tensor_name(tensor_name(b->name, part), kGuide),
-                      .shape = {linear.out, linear.in},
-                      .role = role,
+    for (const BlockLinear& l : block_linears(*b)) {
+      if (!two_factor(*l.spec)) continue;
+      list.push_back({.name = tensor_name(l.name, kGuide),
+                      .shape = {l.spec->out, l.spec->in},
+                      .role = l.role,
                       .init = InitRule::kZeros,  // the factors' product, once these are there
                       .std = 0,
                       .matrix = true,
-                      .linear = linear});
+                      .linear = *l.spec,
+                      .part = l.name});
     }
   }
   return list;

@@ -10,10 +10,6 @@
 
 namespace lathe {
 
-// What a tensor counts as in `describe`: matrices by use; biases, norms, gates and projections
-// between stages are other.
-enum class Role { kFfn, kAttention, kEmbedding, kHead, kOther };
-
 enum class InitRule {
   kNormal,  // N(0, std²)
   kOnes,
@@ -28,7 +24,9 @@ struct TensorInfo {
   InitRule init = InitRule::kZeros;
   double std = 0;       // kNormal and kFactors: of the dense matrix
   bool matrix = false;  // decays under decay = "matrices": embeddings, linears, convolutions
-  std::optional<LinearSpec> linear;  // set on the weights of a linear (not its bias)
+  // Set on the weights of a linear (not its bias): what it is, and its name, "blocks.0.ffn.up".
+  std::optional<LinearSpec> linear;
+  std::string part;
   i64 numel() const;
 };
 
@@ -48,13 +46,9 @@ inline constexpr const char* kPositionEmbedding = "embedding.positions.weight";
 inline constexpr const char* kGate = "gate";
 inline constexpr const char* kFinalNorm = "norm";
 inline constexpr const char* kHead = "head.weight";
-// Parts of a block, after its name and a dot.
+// Norms of a block, after its name and a dot; its linears are block_linears (model/plan.h).
 inline constexpr const char* kNorm1 = "norm_1";
-inline constexpr const char* kQkv = "attention.qkv";
-inline constexpr const char* kAttentionOut = "attention.out";
 inline constexpr const char* kNorm2 = "norm_2";
-inline constexpr const char* kUp = "ffn.up";
-inline constexpr const char* kDown = "ffn.down";
 // A guide's leaf after the name of its linear.
 inline constexpr const char* kGuide = "guide";
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "infer/loaded.h"
 #include "infer/reference_model.h"
+#include "weights/merge.h"
 
 namespace lathe::infer {
 namespace {
@@ -272,8 +273,10 @@ TEST_CASE("forward: a structured linear equals its dense matrix") {
       const auto* blocks = std::get_if<Blocks>(&stage);
       if (!blocks || blocks->blocks.empty()) continue;
       const Block& b = blocks->blocks.back();
-      const std::pair<const Linear*, const char*> linears[] = {
-          {&b.qkv, kQkv}, {&b.out, kAttentionOut}, {&b.up, kUp}, {&b.down, kDown}};
+      const std::pair<const Linear*, const char*> linears[] = {{&b.qkv, "attention.qkv"},
+                                                               {&b.out, "attention.out"},
+                                                               {&b.up, "ffn.up"},
+                                                               {&b.down, "ffn.down"}};
       for (const auto& [linear, name] : linears) {
         const LinearSpec& spec = linear->spec;
         std::vector<std::span<const float>> values;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "support/tiny_models.h"
+#include "weights/merge.h"
 
 namespace lathe::test {
 
@@ -140,9 +141,9 @@ class ReferenceModel {
   }
   void block(const BlockSpec& b, Matrix& x) const {
     const auto part = [&](const char* name) { return tensor_name(b.name, name); };
-    const Matrix qkv = linear(part(kQkv), b.qkv, norm(part(kNorm1), b.norm_1, x));
-    add(x, linear(part(kAttentionOut), b.out, attention(b, qkv)), 1);
-    Matrix up = linear(part(kUp), b.up, norm(part(kNorm2), b.norm_2, x));
+    const Matrix qkv = linear(part("attention.qkv"), b.qkv, norm(part(kNorm1), b.norm_1, x));
+    add(x, linear(part("attention.out"), b.out, attention(b, qkv)), 1);
+    Matrix up = linear(part("ffn.up"), b.up, norm(part(kNorm2), b.norm_2, x));
     for (auto& row : up) {
       for (size_t i = 0; i < static_cast<size_t>(b.d_ff); ++i) {
         const double v = row[i];
@@ -156,7 +157,7 @@ class ReferenceModel {
       }
       row.resize(static_cast<size_t>(b.d_ff));
     }
-    add(x, linear(part(kDown), b.down, up), 1);
+    add(x, linear(part("ffn.down"), b.down, up), 1);
   }
   // The head that begins at column `first` of row t, rotated to its position.
   static std::vector<double> head(const BlockSpec& b, const Matrix& qkv, size_t t, i64 first,

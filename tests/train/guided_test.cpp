@@ -81,7 +81,7 @@ TEST_CASE("the dense path starts as the product of the factors, with both shuffl
     if (!structured(shape)) continue;
     Guided g(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
-         {std::pair(g.block.block().up, kUp), std::pair(g.block.block().down, kDown)}) {
+         {std::pair(g.block.block().up, "ffn.up"), std::pair(g.block.block().down, "ffn.down")}) {
       CAPTURE(describe_linear(spec));
       const at::Tensor dense = merged(g.block.parameters, spec, g.block.part(name));
       CHECK(relative(g.guide(name).value, dense) < 1e-6);
@@ -95,16 +95,17 @@ TEST_CASE("a guided linear is α·W + (1 − α)·product, its bias whole, for e
     Guided g(shape.option, shape.in, shape.out);
     const LinearSpec& spec = g.block.block().up;
     CAPTURE(describe_linear(spec));
-    at::Tensor w = g.guide(kUp).value;
+    at::Tensor w = g.guide("ffn.up").value;
     w.copy_(normal_tensor({spec.out, spec.in}, 1, 21, 0));
     const double alpha = g.guidance.alpha();
     CHECK(alpha == doctest::Approx((1 + std::cos(0.4 * M_PI)) / 2));
     const at::Tensor mixture =
-        alpha * w + (1 - alpha) * merged(g.block.parameters, spec, g.block.part(kUp));
+        alpha * w + (1 - alpha) * merged(g.block.parameters, spec, g.block.part("ffn.up"));
     const at::Tensor x = normal_tensor({7, spec.in}, 1, 3, 1);
-    const at::Tensor bias = g.block.parameters.get(tensor_name(g.block.part(kUp), "bias")).value;
+    const at::Tensor bias =
+        g.block.parameters.get(tensor_name(g.block.part("ffn.up"), "bias")).value;
     at::NoGradGuard no_grad;
-    CHECK(relative(g.linear(spec, kUp).forward(x), at::mm(x, mixture.t()) + bias) < 1e-5);
+    CHECK(relative(g.linear(spec, "ffn.up").forward(x), at::mm(x, mixture.t()) + bias) < 1e-5);
   }
 }
 
@@ -114,7 +115,7 @@ TEST_CASE("a guided linear: gradients of W, factors, bias and input equal centra
     Guided g(shape.option, shape.in, shape.out);
     const LinearSpec& spec = g.block.block().down;
     CAPTURE(describe_linear(spec));
-    const GuidedLinear linear = g.linear(spec, kDown);
+    const GuidedLinear linear = g.linear(spec, "ffn.down");
     at::Tensor x = normal_tensor({5, spec.in}, 1, 3, 1).requires_grad_();
     const at::Tensor weights = normal_tensor({5, spec.out}, 1, 3, 2);
     (linear.forward(x) * weights).sum().backward();
@@ -122,10 +123,10 @@ TEST_CASE("a guided linear: gradients of W, factors, bias and input equal centra
     const auto loss = [&] {
       return (linear.forward(x.detach()).to(at::kDouble) * weights).sum().item<double>();
     };
-    Parameter& guide = g.guide(kDown);
+    Parameter& guide = g.guide("ffn.down");
     CHECK(gradient_error(guide.value, guide.grad, loss) < 1e-4);
     for (const char* leaf : {"v", "u", "bias"}) {
-      Parameter& p = g.block.parameters.get(tensor_name(g.block.part(kDown), leaf));
+      Parameter& p = g.block.parameters.get(tensor_name(g.block.part("ffn.down"), leaf));
       CHECK(gradient_error(p.value, p.grad, loss) < 1e-4);
     }
     CHECK(gradient_error(x.detach(), x.grad(), loss) < 1e-4);
@@ -218,9 +219,9 @@ TEST_CASE("reprojection: the factors become the best ones for what the mixture w
     Guidance guidance(block.plan, spec, 10, 5, at::kCPU, Precision::kF32);
     const LinearSpec& up = block.block().up;
     CAPTURE(describe_linear(up));
-    at::Tensor w = guidance.parameters.get(tensor_name(block.part(kUp), kGuide)).value;
+    at::Tensor w = guidance.parameters.get(tensor_name(block.part("ffn.up"), kGuide)).value;
     w.copy_(normal_tensor({up.out, up.in}, 1, 21, 0));
-    const at::Tensor mixture = 0.25 * w + 0.75 * merged(block.parameters, up, block.part(kUp));
+    const at::Tensor mixture = 0.25 * w + 0.75 * merged(block.parameters, up, block.part("ffn.up"));
     std::vector<std::string> changed;
     guidance.reproject(block.parameters,
                        [&](const Parameter& factor) { changed.push_back(factor.info.name); });
@@ -228,10 +229,10 @@ TEST_CASE("reprojection: the factors become the best ones for what the mixture w
     // The same distance as of the projection itself, whose optimality linear_test shows.
     OneBlock other(shape.option, shape.in, shape.out);
     const auto best = project_to(up, mixture);
-    other.parameters.get(tensor_name(block.part(kUp), "v")).value.copy_(best[0]);
-    other.parameters.get(tensor_name(block.part(kUp), "u")).value.copy_(best[1]);
-    CHECK(relative(merged(block.parameters, up, block.part(kUp)),
-                   merged(other.parameters, up, block.part(kUp))) < 1e-5);
+    other.parameters.get(tensor_name(block.part("ffn.up"), "v")).value.copy_(best[0]);
+    other.parameters.get(tensor_name(block.part("ffn.up"), "u")).value.copy_(best[1]);
+    CHECK(relative(merged(block.parameters, up, block.part("ffn.up")),
+                   merged(other.parameters, up, block.part("ffn.up"))) < 1e-5);
   }
 }
 

@@ -15,7 +15,7 @@ TEST_CASE("every linear kind: forward equals its merged dense matrix") {
   for (const LinearShape& shape : kLinearShapes) {
     OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
-         {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
+         {std::pair(f.block().up, "ffn.up"), std::pair(f.block().down, "ffn.down")}) {
       CAPTURE(describe_linear(spec));
       const at::Tensor x = normal_tensor({7, spec.in}, 1, 3, 1);
       const std::string part = f.part(name);
@@ -31,7 +31,7 @@ TEST_CASE("every linear kind: gradients equal central differences") {
   for (const LinearShape& shape : kLinearShapes) {
     OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
-         {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
+         {std::pair(f.block().up, "ffn.up"), std::pair(f.block().down, "ffn.down")}) {
       CAPTURE(describe_linear(spec));
       const Linear linear = f.linear(spec, name);
       at::Tensor x = normal_tensor({5, spec.in}, 1, 3, 1).requires_grad_();
@@ -62,8 +62,8 @@ TEST_CASE("bf16: forward stays within rounding of f32") {
     CAPTURE(describe_linear(spec));
     const at::Tensor x = normal_tensor({7, spec.in}, 1, 3, 1);
     at::NoGradGuard no_grad;
-    const at::Tensor a = exact.linear(spec, kUp).forward(x);
-    const at::Tensor b = rounded.linear(spec, kUp).forward(x.to(at::kBFloat16));
+    const at::Tensor a = exact.linear(spec, "ffn.up").forward(x);
+    const at::Tensor b = rounded.linear(spec, "ffn.up").forward(x.to(at::kBFloat16));
     CHECK((b.scalar_type() == at::kBFloat16));
     CHECK(relative(b.to(at::kFloat), a) < 0.015);
   }
@@ -78,8 +78,8 @@ TEST_CASE("bf16: gradients stay within rounding of f32, for widths of several ve
   for (const LinearShape& shape : shapes) {
     OneBlock exact(shape.option, shape.in, shape.out);
     OneBlock rounded(shape.option, shape.in, shape.out, Precision::kBf16);
-    for (const char* name : {kUp, kDown}) {
-      const LinearSpec& spec = name == kUp ? exact.block().up : exact.block().down;
+    for (const char* name : {"ffn.up", "ffn.down"}) {
+      const LinearSpec& spec = name == "ffn.up" ? exact.block().up : exact.block().down;
       CAPTURE(describe_linear(spec));
       const at::Tensor x = normal_tensor({35, spec.in}, 1, 3, 1);
       const at::Tensor dy = normal_tensor({35, spec.out}, 1, 3, 2);
@@ -103,7 +103,7 @@ TEST_CASE("projection of a representable matrix is exact, for every kind and sha
   for (const LinearShape& shape : kLinearShapes) {
     OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
-         {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
+         {std::pair(f.block().up, "ffn.up"), std::pair(f.block().down, "ffn.down")}) {
       CAPTURE(describe_linear(spec));
       const std::string part = f.part(name);
       const at::Tensor dense = merged(f.parameters, spec, part);
@@ -135,7 +135,7 @@ TEST_CASE("projection is a best one: no step along any factor brings it nearer")
     if (shape.option.kind == LinearKind::kDense) continue;
     OneBlock f(shape.option, shape.in, shape.out);
     const LinearSpec& spec = f.block().down;
-    const std::string part = f.part(kDown);
+    const std::string part = f.part("ffn.down");
     CAPTURE(describe_linear(spec));
     const at::Tensor dense = normal_tensor({spec.out, spec.in}, 1, 9, 0);
     const auto projected = project_to(spec, dense);

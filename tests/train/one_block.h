@@ -4,6 +4,7 @@
 #include "model/linear_spec.h"
 #include "train/nn/init.h"
 #include "train/nn/linear.h"
+#include "weights/merge.h"
 
 namespace lathe::train {
 

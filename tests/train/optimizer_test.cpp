@@ -140,13 +140,13 @@ TEST_CASE("gradient of the product's norm equals central differences, for every 
     if (shape.option.kind == LinearKind::kDense) continue;
     OneBlock f(shape.option, shape.in, shape.out);
     for (const auto& [spec, name] :
-         {std::pair(f.block().up, kUp), std::pair(f.block().down, kDown)}) {
+         {std::pair(f.block().up, "ffn.up"), std::pair(f.block().down, "ffn.down")}) {
       CAPTURE(describe_linear(spec));
       const std::string part = f.part(name);
       FactorPair pair{spec, &f.parameters.get(tensor_name(part, "v")),
                       &f.parameters.get(tensor_name(part, "u"))};
-      const auto [dv, du] = product_norm_gradient(pair.v_blocks(f.parameters.flat_value),
-                                                  pair.u_blocks(f.parameters.flat_value));
+      const auto [dv, du] = product_norm_gradient(v_blocks(pair, f.parameters.flat_value),
+                                                  u_blocks(pair, f.parameters.flat_value));
       const auto half_norm = [&] {
         return 0.5 * merged(f.parameters, spec, part).to(at::kDouble).square().sum().item<double>();
       };
@@ -167,8 +167,8 @@ TEST_CASE(
   const auto pairs = factor_pairs(f.parameters);
   REQUIRE(pairs.size() == 2);
   const at::Tensor v = pairs[0].v->value.clone();
-  const auto [dv, du] = product_norm_gradient(pairs[0].v_blocks(f.parameters.flat_value),
-                                              pairs[0].u_blocks(f.parameters.flat_value));
+  const auto [dv, du] = product_norm_gradient(v_blocks(pairs[0], f.parameters.flat_value),
+                                              u_blocks(pairs[0], f.parameters.flat_value));
   f.parameters.zero_grad();  // Adam then moves nothing
   optimizer.step(0.01, norm_of(f.parameters));
   CHECK(relative(pairs[0].v->value - v, -0.01 * 0.3 * dv.view(v.sizes())) < 1e-4);
@@ -201,19 +201,19 @@ TEST_CASE("spectron: a factor's change has the rate of the rule, the product's s
     Optimizer optimizer(spec, f.parameters);
     const LinearSpec& up = f.block().up;
     CAPTURE(describe_linear(up));
-    const std::string part = f.part(kUp);
+    const std::string part = f.part("ffn.up");
     // Some steps at rate 0, so that the power iterations have settled.
     f.parameters.zero_grad();
     for (int i = 0; i < 60; ++i) optimizer.step(0, norm_of(f.parameters));
     const at::Tensor before = merged(f.parameters, up, part);
     const FactorPair pair = factor_pairs(f.parameters)[0];
-    const at::Tensor v = pair.v_blocks(f.parameters.flat_value).clone();
+    const at::Tensor v = v_blocks(pair, f.parameters.flat_value).clone();
     const double size = (at::linalg_svdvals(v).max() +
-                         at::linalg_svdvals(pair.u_blocks(f.parameters.flat_value)).max())
+                         at::linalg_svdvals(u_blocks(pair, f.parameters.flat_value)).max())
                             .item<double>();
     f.parameters.flat_grad.copy_(normal_tensor({f.parameters.flat_grad.numel()}, 1, 8, 0));
     optimizer.step(spec.lr / 2, norm_of(f.parameters));  // half of the peak
-    const at::Tensor moved = pair.v_blocks(f.parameters.flat_value) - v;
+    const at::Tensor moved = v_blocks(pair, f.parameters.flat_value) - v;
     const double rate = 0.02 / (size + 1);
     CHECK(at::linalg_svdvals(moved).max().item<double>() < 1.3 * rate);
     CHECK(at::linalg_svdvals(moved).max().item<double>() > 0.6 * rate);

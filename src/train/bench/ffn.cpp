@@ -87,8 +87,8 @@ struct Ffn {
   }
 
   std::array<GuidedLinear, 2> make_linears(Guidance* g) {
-    return {GuidedLinear(block.up, tensor_name(block.name, kUp), parameters, g),
-            GuidedLinear(block.down, tensor_name(block.name, kDown), parameters, g)};
+    return {GuidedLinear(block.up, tensor_name(block.name, "ffn.up"), parameters, g),
+            GuidedLinear(block.down, tensor_name(block.name, "ffn.down"), parameters, g)};
   }
   static at::Tensor forward(const std::array<GuidedLinear, 2>& pair, const at::Tensor& x) {
     return pair[1].forward(activate(pair[0].forward(x), Activation::kGeluTanh));

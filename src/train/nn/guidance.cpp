@@ -9,24 +9,6 @@
 
 namespace lathe::train {
 
-namespace {
-
-// "blocks.1.ffn.up" of "blocks.1.ffn.up.guide".
-std::string part_of(const Parameter& guide) {
-  return guide.info.name.substr(0, guide.info.name.size() - std::string(kGuide).size() - 1);
-}
-
-struct Factors {
-  Parameter &v, &u;
-};
-Factors factors_of(const Parameter& guide, Parameters& model) {
-  const auto list = factors(*guide.info.linear);
-  const std::string part = part_of(guide);
-  return {model.get(tensor_name(part, list[0].name)), model.get(tensor_name(part, list[1].name))};
-}
-
-}  // namespace
-
 double guide_alpha(const SelfGuidedSpec& spec, i64 step, i64 guided) {
   if (step >= guided) return 0;
   const double progress = static_cast<double>(step) / static_cast<double>(guided);
@@ -42,8 +24,8 @@ Guidance::Guidance(const Plan& plan, const SelfGuidedSpec& spec, i64 guided, uin
 
 void Guidance::start_from_product(Parameters& model) {
   for (Parameter& guide : parameters.list()) {
-    const Factors f = factors_of(guide, model);
-    guide.value.copy_(merged_product(*guide.info.linear, f.v.value, f.u.value));
+    const FactorPair f = factor_pair(model, guide.info.part, *guide.info.linear);
+    guide.value.copy_(merged_product(*guide.info.linear, f.v->value, f.u->value));
   }
   parameters.refresh_compute();
 }
@@ -51,14 +33,14 @@ void Guidance::start_from_product(Parameters& model) {
 void Guidance::reproject(Parameters& model, const std::function<void(const Parameter&)>& changed) {
   const double alpha = spec_.alpha_end;
   for (Parameter& guide : parameters.list()) {
-    const Factors f = factors_of(guide, model);
-    const at::Tensor product = merged_product(*guide.info.linear, f.v.value, f.u.value);
+    const FactorPair f = factor_pair(model, guide.info.part, *guide.info.linear);
+    const at::Tensor product = merged_product(*guide.info.linear, f.v->value, f.u->value);
     const auto projected =
         project_to(*guide.info.linear, guide.value * alpha + product * (1 - alpha));
-    f.v.value.copy_(projected[0]);
-    f.u.value.copy_(projected[1]);
-    changed(f.v);
-    changed(f.u);
+    f.v->value.copy_(projected[0]);
+    f.u->value.copy_(projected[1]);
+    changed(*f.v);
+    changed(*f.u);
   }
   model.refresh_compute();
 }

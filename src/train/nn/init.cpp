@@ -35,13 +35,12 @@ at::Tensor orthogonal(const std::vector<i64>& shape, uint64_t seed, uint32_t str
   return (wide ? q.transpose(-2, -1) : q).contiguous();
 }
 
-void initialise_factors(Parameters& parameters, size_t first, double init_std, uint64_t seed,
+// Their numbers are those of the streams `stream` and the next.
+void initialise_factors(const FactorPair& pair, double init_std, uint64_t seed, uint32_t stream,
                         InitKind kind) {
-  Parameter& v = parameters.list()[first];
-  Parameter& u = parameters.list()[first + 1];
-  const LinearSpec& spec = *v.info.linear;
+  Parameter &v = *pair.v, &u = *pair.u;
+  const LinearSpec& spec = pair.spec;
   const TwoFactor f = *two_factor(spec);
-  const auto stream = static_cast<uint32_t>(first);
   const bool whole = f.v_blocks == 1 && f.u_blocks == 1;
   if (kind == InitKind::kSpectral || (kind == InitKind::kPaper && whole)) {
     const at::Tensor dense = normal_tensor({spec.out, spec.in}, v.info.std, seed, stream);
@@ -77,10 +76,14 @@ void initialise(Parameters& parameters, uint64_t seed, InitKind kind) {
                              : normal_tensor(p.info.shape, p.info.std, seed, stream));
         break;
       }
-      case InitRule::kFactors:
-        initialise_factors(parameters, i, init_std, seed, kind);
-        ++i;  // u came with v
+      case InitRule::kFactors: {
+        const FactorPair pair = factor_pair(parameters, p.info.part, *p.info.linear);
+        // u comes with v.
+        if (pair.v == &p) {
+          initialise_factors(pair, init_std, seed, static_cast<uint32_t>(i), kind);
+        }
         break;
+      }
     }
   }
   parameters.refresh_compute();

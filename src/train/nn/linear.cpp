@@ -125,9 +125,12 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
 
 Linear::Linear(const LinearSpec& spec, const std::string& part, Parameters& parameters)
     : spec_(spec), bias_(parameters.find(tensor_name(part, "bias"))) {
-  const auto list = factors(spec);
-  for (size_t i = 0; i < list.size(); ++i) {
-    weights_[i] = &parameters.get(tensor_name(part, list[i].name));
+  if (two_factor(spec)) {
+    const FactorPair pair = factor_pair(parameters, part, spec);
+    weights_[0] = pair.v;
+    weights_[1] = pair.u;
+  } else {
+    weights_[0] = &parameters.get(tensor_name(part, kDenseWeight));
   }
 }
 

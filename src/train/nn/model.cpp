@@ -141,33 +141,35 @@ Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance*
     blocks_.emplace(spec->layer, make_block(*spec));
   }
   for (const Stage& stage : plan.stages) {
-    if (const auto* s = std::get_if<ForkStage>(&stage)) {
-      for (const PathSpec& path : s->paths) {
-        const std::string part = path.name + ".entry";
-        entries_.emplace(path.name, Linear(path.entry, part, parameters));
-      }
-    }
-    if (const auto* s = std::get_if<NormStage>(&stage)) {
-      final_norm_ = Norm(s->norm, kFinalNorm, parameters);
-    }
-    if (const auto* s = std::get_if<HeadStage>(&stage)) {
-      head_ = &parameters.get(s->tied ? kTokenEmbedding : kHead);
-    }
+    std::visit(
+        Overloaded{
+            [&](const ForkStage& s) {
+              for (const PathSpec& path : s.paths) {
+                entries_.emplace(path.name, Linear(path.entry, path.name + ".entry", parameters));
+              }
+            },
+            [&](const NormStage& s) { final_norm_ = Norm(s.norm, kFinalNorm, parameters); },
+            [&](const HeadStage& s) { head_ = &parameters.get(s.tied ? kTokenEmbedding : kHead); },
+            [](const EmbedStage&) {},
+            [](const BlocksStage&) {},
+            [](const ProjectStage&) {},
+        },
+        stage);
   }
 }
 
 Model::Block Model::make_block(const BlockSpec& spec) {
-  const auto part = [&](const char* name) { return tensor_name(spec.name, name); };
-  const auto linear = [&](const LinearSpec& of, const char* name) {
-    return GuidedLinear(of, part(name), parameters_, guidance_);
+  const auto linear = [&](const BlockLinear& l) {
+    return GuidedLinear(*l.spec, l.name, parameters_, guidance_);
   };
+  const auto [qkv, out, up, down] = block_linears(spec);
   return {.spec = &spec,
-          .norm_1 = Norm(spec.norm_1, part(kNorm1), parameters_),
-          .norm_2 = Norm(spec.norm_2, part(kNorm2), parameters_),
-          .qkv = linear(spec.qkv, kQkv),
-          .out = linear(spec.out, kAttentionOut),
-          .up = linear(spec.up, kUp),
-          .down = linear(spec.down, kDown),
+          .norm_1 = Norm(spec.norm_1, tensor_name(spec.name, kNorm1), parameters_),
+          .norm_2 = Norm(spec.norm_2, tensor_name(spec.name, kNorm2), parameters_),
+          .qkv = linear(qkv),
+          .out = linear(out),
+          .up = linear(up),
+          .down = linear(down),
           .rope = spec.rope ? &rope_.at(spec.d_head) : nullptr};
 }
 

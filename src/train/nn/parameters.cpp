@@ -48,6 +48,23 @@ Parameter& Parameters::get(const std::string& name) {
   return *p;
 }
 
+FactorPair factor_pair(Parameters& parameters, const std::string& part, const LinearSpec& spec) {
+  return {spec, &parameters.get(tensor_name(part, kFactorV)),
+          &parameters.get(tensor_name(part, kFactorU))};
+}
+
+std::vector<FactorPair> factor_pairs(Parameters& parameters) {
+  std::vector<FactorPair> pairs;
+  for (const Parameter& p : parameters.list()) {
+    // Once a pair: where its v stands.
+    if (p.info.init != InitRule::kFactors || !p.info.name.ends_with(tensor_name("", kFactorV))) {
+      continue;
+    }
+    pairs.push_back(factor_pair(parameters, p.info.part, *p.info.linear));
+  }
+  return pairs;
+}
+
 void Parameters::refresh_compute() {
   if (compute_dtype != at::kFloat) flat_compute_.copy_(flat_value);
 }

@@ -19,6 +19,18 @@ struct Parameter {
   i64 offset = 0;      // in the flat buffers, in elements
 };
 
+class Parameters;
+
+// The two factors of one structured linear. Borrows from a Parameters.
+struct FactorPair {
+  LinearSpec spec;
+  Parameter *v, *u;
+};
+// Those of the linear `part`, "blocks.0.ffn.up", which is a structured one.
+FactorPair factor_pair(Parameters& parameters, const std::string& part, const LinearSpec& spec);
+// Every pair, in the order of the parameters.
+std::vector<FactorPair> factor_pairs(Parameters& parameters);
+
 class Parameters {
  public:
   // Zero-filled; see init.h.

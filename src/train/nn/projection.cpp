@@ -1,5 +1,7 @@
 #include "train/nn/projection.h"
 
+#include "weights/projection.h"
+
 namespace lathe::train {
 
 namespace {
@@ -35,29 +37,17 @@ std::vector<at::Tensor> project_to(const LinearSpec& spec, const at::Tensor& den
   LATHE_CHECK(dense.size(0) == spec.out && dense.size(1) == spec.in);
   const auto f = two_factor(spec);
   if (!f) return {dense.to(at::kFloat).clone()};
-  const i64 L = f->u_blocks, Q = f->v_out;
-  const at::Tensor w = dense.to(at::kDouble).view({f->u_out, L, f->v_blocks, f->v_in});
-  const auto options = w.options();
-  at::Tensor v = at::zeros({f->v_blocks, Q, f->v_in}, options);
-  at::Tensor u = at::zeros({L, f->u_out, f->u_in}, options);
-  for (i64 k = 0; k < f->v_blocks; ++k) {
-    for (i64 l = 0; l < L; ++l) {
-      // Inner positions j = k·Q + q = r·L + l that join input slice k to output group l.
-      std::vector<i64> q_of, r_of;
-      for (i64 q = 0; q < Q; ++q) {
-        if ((k * Q + q) % L != l) continue;
-        q_of.push_back(q);
-        r_of.push_back((k * Q + q) / L);
-      }
-      if (q_of.empty()) continue;
-      const auto [a, b] =
-          best_rank(w.select(1, l).select(1, k).contiguous(), static_cast<i64>(q_of.size()));
-      const auto index = [&](const std::vector<i64>& list) {
-        return at::tensor(list, at::kLong).to(dense.device());
-      };
-      v[k].index_copy_(0, index(q_of), b.contiguous());
-      u[l].index_copy_(1, index(r_of), a.contiguous());
-    }
+  const at::Tensor w = dense.to(at::kDouble).view({f->u_out, f->u_blocks, f->v_blocks, f->v_in});
+  at::Tensor v = at::zeros({f->v_blocks, f->v_out, f->v_in}, w.options());
+  at::Tensor u = at::zeros({f->u_blocks, f->u_out, f->u_in}, w.options());
+  const auto index = [&](const std::vector<i64>& positions) {
+    return at::tensor(positions, at::kLong).to(dense.device());
+  };
+  for (const ProjectionBlock& block : projection_blocks(*f)) {
+    const at::Tensor part = w.select(1, block.group).select(1, block.slice).contiguous();
+    const auto [a, b] = best_rank(part, static_cast<i64>(block.v_rows.size()));
+    v[block.slice].index_copy_(0, index(block.v_rows), b.contiguous());
+    u[block.group].index_copy_(1, index(block.u_columns), a.contiguous());
   }
   const auto list = factors(spec);
   return {v.to(at::kFloat).view(list[0].shape), u.to(at::kFloat).view(list[1].shape)};

@@ -7,10 +7,9 @@
 namespace lathe::train {
 
 // The factors (shapes and order of factors(spec)) whose product is nearest to `dense` (out, in) in
-// the Frobenius norm; exact where `dense` has the structure. A two-factor product is a grid of
-// u_blocks × v_blocks independent blocks, rows s·L + l by columns k·P + p, of rank |{j in slice k :
-// j mod L = l}|; each block's best approximation is its truncated SVD, split evenly: A = U√S,
-// B = √S Vᵀ. Computed in double on dense's device; the result is f32.
+// the Frobenius norm; exact where `dense` has the structure. Each block of weights/projection.h is
+// approximated best by its truncated SVD, split evenly: A = U√S, B = √S Vᵀ. Computed in double on
+// dense's device; the result is f32.
 std::vector<at::Tensor> project_to(const LinearSpec& spec, const at::Tensor& dense);
 
 }  // namespace lathe::train

@@ -39,8 +39,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, Parameters& parameters)
     power_vectors.emplace_back(p.info.name, start.to(blocks.device()));
   };
   for (const FactorPair& pair : pairs_) {
-    add(*pair.v, pair.v_blocks(parameters_.flat_value));
-    add(*pair.u, pair.u_blocks(parameters_.flat_value));
+    add(*pair.v, v_blocks(pair, parameters_.flat_value));
+    add(*pair.u, u_blocks(pair, parameters_.flat_value));
   }
 }
 
@@ -126,7 +126,8 @@ bool Optimizer::step_adamw_on_cpu(double lr, const at::Tensor& divisor, const at
 void Optimizer::decay_products(double lr, const at::Tensor& keep) {
   const at::Tensor scale = keep * (-lr * spec_.weight_decay);
   for (const FactorPair& pair : pairs_) {
-    at::Tensor v = pair.v_blocks(parameters_.flat_value), u = pair.u_blocks(parameters_.flat_value);
+    at::Tensor v = v_blocks(pair, parameters_.flat_value),
+               u = u_blocks(pair, parameters_.flat_value);
     const auto [dv, du] = product_norm_gradient(v, u);
     v.addcmul_(dv, scale);
     u.addcmul_(du, scale);
@@ -140,7 +141,8 @@ void Optimizer::step_spectron(double lr, const at::Tensor& divisor, const at::Te
   const at::Tensor kept = keep > 0;
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const FactorPair& pair = pairs_[i];
-    at::Tensor v = pair.v_blocks(parameters_.flat_value), u = pair.u_blocks(parameters_.flat_value);
+    at::Tensor v = v_blocks(pair, parameters_.flat_value),
+               u = u_blocks(pair, parameters_.flat_value);
     const at::Tensor size = largest_singular_value(v, power_vectors[2 * i].second) +
                             largest_singular_value(u, power_vectors[2 * i + 1].second);
     const at::Tensor rate = factor_lr / (size + 1);
@@ -151,8 +153,8 @@ void Optimizer::step_spectron(double lr, const at::Tensor& divisor, const at::Te
       const at::Tensor decayed = decays ? value * (1 - factor_lr * spec_.weight_decay) : value;
       value.copy_(at::where(kept, decayed - rate * direction, value));
     };
-    update(v, pair.v_blocks(parameters_.flat_grad), pair.v_blocks(exp_avg));
-    update(u, pair.u_blocks(parameters_.flat_grad), pair.u_blocks(exp_avg));
+    update(v, v_blocks(pair, parameters_.flat_grad), v_blocks(pair, exp_avg));
+    update(u, u_blocks(pair, parameters_.flat_grad), u_blocks(pair, exp_avg));
   }
 }
 

@@ -14,25 +14,14 @@ at::Tensor normalised(const at::Tensor& rows) {
 
 }  // namespace
 
-at::Tensor FactorPair::v_blocks(const at::Tensor& flat) const {
-  const TwoFactor f = *two_factor(spec);
-  return slice(flat, *v, f.v_blocks, f.v_out, f.v_in);
+at::Tensor v_blocks(const FactorPair& pair, const at::Tensor& flat) {
+  const TwoFactor f = *two_factor(pair.spec);
+  return slice(flat, *pair.v, f.v_blocks, f.v_out, f.v_in);
 }
 
-at::Tensor FactorPair::u_blocks(const at::Tensor& flat) const {
-  const TwoFactor f = *two_factor(spec);
-  return slice(flat, *u, f.u_blocks, f.u_out, f.u_in);
-}
-
-std::vector<FactorPair> factor_pairs(Parameters& parameters) {
-  std::vector<FactorPair> pairs;
-  auto& list = parameters.list();
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i].info.init != InitRule::kFactors) continue;
-    pairs.push_back({*list[i].info.linear, &list[i], &list[i + 1]});
-    ++i;  // u follows v
-  }
-  return pairs;
+at::Tensor u_blocks(const FactorPair& pair, const at::Tensor& flat) {
+  const TwoFactor f = *two_factor(pair.spec);
+  return slice(flat, *pair.u, f.u_blocks, f.u_out, f.u_in);
 }
 
 std::pair<double, double> structure_aware_rates(const LinearSpec& spec) {

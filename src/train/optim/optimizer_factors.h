@@ -6,15 +6,9 @@
 
 namespace lathe::train {
 
-// The two factors of one structured linear, as (blocks, rows, cols).
-struct FactorPair {
-  LinearSpec spec;
-  Parameter *v, *u;
-  at::Tensor v_blocks(const at::Tensor& flat) const;  // the slice of v in a flat buffer
-  at::Tensor u_blocks(const at::Tensor& flat) const;
-};
-// Every pair of `parameters`, in their order; borrows from it.
-std::vector<FactorPair> factor_pairs(Parameters& parameters);
+// The slices of a pair in a flat buffer of its parameters, as (blocks, rows, cols).
+at::Tensor v_blocks(const FactorPair& pair, const at::Tensor& flat);
+at::Tensor u_blocks(const FactorPair& pair, const at::Tensor& flat);
 
 // Rates under Adam that keep each factor's change of the output alike whatever the blocks' widths
 // (arXiv 2406.06248): (in / d) / 2 for a factor whose blocks read d numbers. {of v, of u}.
