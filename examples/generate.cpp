@@ -19,15 +19,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    // The model is shared by all sequences; a state belongs to one thread, a cache to one sequence.
+    // The model is shared by all sequences; a state belongs to one thread, a sequence is one text.
     namespace infer = lathe::infer;
     infer::Engine engine(lathe::model_directory(argv[1]), "", lathe::available_threads());
-    infer::KvCache cache(*engine.model);
+    infer::SamplerOptions sampler;
+    sampler.temperature = 0;
+    infer::Sequence sequence(*engine.model, sampler, engine.tokenizer->vocab_size());
+    sequence.tokens = engine.tokenizer->encode(argv[2]);
     infer::GenerateOptions options;
     options.max_tokens = 40;
-    options.sampler.temperature = 0;
-    infer::generate(*engine.model, engine.state, cache, engine.tokenizer->encode(argv[2]),
-                    *engine.tokenizer, options, [](int32_t, std::string_view text) {
+    infer::generate(*engine.model, engine.state, sequence, *engine.tokenizer, options,
+                    [](int32_t, std::string_view text) {
                       std::fwrite(text.data(), 1, text.size(), stdout);
                       return std::fflush(stdout) == 0;
                     });

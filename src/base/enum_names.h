@@ -70,6 +70,13 @@ constexpr std::optional<E> value_of(std::string_view name) {
   return std::nullopt;
 }
 
+// All values of an enumeration that has a names_of.
+template <class E>
+inline constexpr auto kValuesOf = []<size_t... I>(std::index_sequence<I...>) {
+  return std::array<E, sizeof...(I)>{static_cast<E>(I)...};
+}
+(std::make_index_sequence<kNamesOf<E>.size()>());
+
 // Whether a table that is looked up by a value's number has a row for each, in their order; for
 // static_assert.
 template <class E, class Row, size_t N>

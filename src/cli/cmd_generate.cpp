@@ -26,7 +26,7 @@ int cmd_generate(int argc, char** argv) {
   ModelOptions model_options;
   model_options.add_to(app);
   infer::GenerateOptions options;
-  infer::SamplerOptions& sampler = options.sampler;
+  infer::SamplerOptions sampler;
   std::string prompt;
   bool json = false, echo = false;
   app.add_option("--prompt", prompt, "the text to continue (default: the start of a document)")
@@ -70,17 +70,17 @@ int cmd_generate(int argc, char** argv) {
 
   const auto opened = open_engine(model_options);
   infer::Engine& engine = *opened;
-  std::vector<int32_t> tokens = engine.tokenizer->encode(prompt);
-  if (tokens.empty()) {
+  infer::Sequence sequence(*engine.model, sampler, engine.tokenizer->vocab_size());
+  sequence.tokens = engine.tokenizer->encode(prompt);
+  if (sequence.tokens.empty()) {
     const auto end_of_text = engine.tokenizer->end_of_text();
     if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
-    tokens.push_back(*end_of_text);
+    sequence.tokens.push_back(*end_of_text);
   }
-  infer::KvCache cache(*engine.model);
   std::string text;
   if (echo && !json) print(prompt);
   const infer::GenerateResult result =
-      infer::generate(*engine.model, engine.state, cache, tokens, *engine.tokenizer, options,
+      infer::generate(*engine.model, engine.state, sequence, *engine.tokenizer, options,
                       [&](int32_t, std::string_view piece) {
                         if (json) {
                           text += piece;

@@ -1,20 +1,8 @@
 #include "infer/engine.h"
 
-#include <filesystem>
-
 namespace lathe::infer {
 
 namespace {
-
-// A name or path given by the user, else what the config names: a file of the model directory, or
-// "bytes".
-std::string tokenizer_path(const std::string& given, const std::string& directory,
-                           const Model& model) {
-  if (!given.empty()) return given;
-  const std::string& name = model.plan.spec.tokenizer;
-  if (name == "bytes") return name;
-  return (std::filesystem::path(directory) / name).string();
-}
 
 std::unique_ptr<const Tokenizer> load_fitting(const std::string& path, const Model& model) {
   std::unique_ptr<const Tokenizer> tokenizer = load_tokenizer(path);
@@ -27,10 +15,13 @@ std::unique_ptr<const Tokenizer> load_fitting(const std::string& path, const Mod
 
 }  // namespace
 
-Engine::Engine(const std::string& model_directory, const std::string& given, int n_threads)
-    : directory(model_directory),
-      model(load_model(directory)),
-      tokenizer(load_fitting(tokenizer_path(given, directory, *model), *model)),
+Engine::Engine(const std::string& path, const std::string& given, int n_threads)
+    : Engine(open_model_directory(path), given, n_threads) {}
+
+Engine::Engine(ModelDirectory opened, const std::string& given, int n_threads)
+    : directory(opened.path),
+      model(make_model(std::move(opened.plan), std::move(opened.weights))),
+      tokenizer(load_fitting(given.empty() ? opened.tokenizer : given, *model)),
       pool(n_threads),
       state(pool) {}
 

@@ -7,6 +7,7 @@
 #include "infer/model.h"
 #include "infer/state.h"
 #include "text/tokenizer.h"
+#include "weights/model_directory.h"
 
 namespace lathe::infer {
 
@@ -21,6 +22,9 @@ struct Engine {
   std::unique_ptr<const Tokenizer> tokenizer;
   ThreadPool pool;
   State state;
+
+ private:
+  Engine(ModelDirectory opened, const std::string& tokenizer, int n_threads);
 };
 
 }  // namespace lathe::infer

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "infer/attention.h"
+#include "kernels/dispatch.h"
 
 namespace lathe::infer {
 
@@ -135,21 +136,10 @@ class Pass {
     apply(b.up, s_, n_, normed(b.norm_2, x), up);
     const i64 d_ff = b.spec.d_ff, out = b.up.spec.out;
     float* active = grow(s_.qkv, d_ff);
-    s_.for_rows(n_, [&](i64 t) { activate(b.spec, up + t * out, active + t * d_ff); });
+    s_.for_rows(n_, [&](i64 t) { b.activation->run(up + t * out, active + t * d_ff, d_ff); });
     y = grow(s_.normed, width);
     apply(b.down, s_, n_, active, y);
     add(y, x, width);
-  }
-
-  void activate(const BlockSpec& b, const float* x, float* y) const {
-    switch (b.activation) {
-      case Activation::kGeluTanh:
-        return s_.k.gelu_tanh(x, y, b.d_ff);
-      case Activation::kGelu:
-        return s_.k.gelu(x, y, b.d_ff);
-      case Activation::kSwiglu:
-        return s_.k.silu_mul(x, x + b.d_ff, y, b.d_ff);
-    }
   }
 
   float* normed(const Norm& norm, const float* x) {
@@ -157,11 +147,7 @@ class Pass {
     float* y = grow(s_.normed, width);
     const float eps = static_cast<float>(norm.spec.eps);
     s_.for_rows(n_, [&](i64 t) {
-      if (norm.spec.kind == NormKind::kRmsNorm) {
-        s_.k.rms_norm(x + t * width, norm.weight, eps, y + t * width, width);
-      } else {
-        s_.k.layer_norm(x + t * width, norm.weight, norm.bias, eps, y + t * width, width);
-      }
+      norm.kernel->run(x + t * width, norm.weight, norm.bias, eps, y + t * width, width);
     });
     return y;
   }
@@ -176,45 +162,32 @@ class Pass {
     i64 first = 0;
     for (const Run& run : runs_) {
       const i64 n = static_cast<i64>(run.tokens.size());
-      std::vector<float>& memory = run.cache->memory(p.index);
-      const auto input = [&](i64 t) {  // t from −(size − 1) on
-        return t < 0 ? memory.data() + (t + size - 1) * in : x_ + (first + t) * in;
-      };
+      run.cache->append_inputs(p.index, n, x_ + first * in);
       s_.for_rows(n, [&](i64 t) {
-        for (i64 j = 0; j < size; ++j) {
-          std::memcpy(window + ((first + t) * size + j) * in, input(t - (size - 1) + j),
-                      static_cast<size_t>(in) * sizeof(float));
-        }
+        std::memcpy(window + (first + t) * size * in, run.cache->window(p.index, t),
+                    static_cast<size_t>(size * in) * sizeof(float));
       });
-      // The next pass's memory: the last size − 1 inputs; upwards, since they may overlap.
-      for (i64 j = 0; j < size - 1; ++j) {
-        std::memmove(memory.data() + j * in, input(n - (size - 1) + j),
-                     static_cast<size_t>(in) * sizeof(float));
-      }
       first += n;
     }
     return window;
   }
 
   void read_row(const WeightView& w, i64 row, float* to) const {
-    if (w.dtype == DType::kBf16) {
-      s_.k.from_bf16(static_cast<const uint16_t*>(w.data) + row * w.cols, to, w.cols);
-    } else {
-      std::memcpy(to, static_cast<const float*>(w.data) + row * w.cols,
-                  static_cast<size_t>(w.cols) * sizeof(float));
-    }
+    stored_kernels(s_.k, w.dtype).widen(row_of(w, row, 0), to, w.cols);
   }
 
   void add_row(const WeightView& w, i64 row, float* to) const {
-    if (w.dtype == DType::kF32) {
-      return s_.k.axpy(1.0f, static_cast<const float*>(w.data) + row * w.cols, to, w.cols);
-    }
-    float wide[256];
-    for (i64 c = 0; c < w.cols; c += 256) {
-      const i64 n = std::min<i64>(256, w.cols - c);
-      s_.k.from_bf16(static_cast<const uint16_t*>(w.data) + row * w.cols + c, wide, n);
+    constexpr i64 kPiece = 256;
+    float wide[kPiece];
+    for (i64 c = 0; c < w.cols; c += kPiece) {
+      const i64 n = std::min(kPiece, w.cols - c);
+      stored_kernels(s_.k, w.dtype).widen(row_of(w, row, c), wide, n);
       s_.k.axpy(1.0f, wide, to + c, n);
     }
+  }
+
+  static const char* row_of(const WeightView& w, i64 row, i64 column) {
+    return static_cast<const char*>(w.data) + stored_bytes(w.dtype, row * w.cols + column);
   }
 
   float* grow(Buffer& buffer, i64 width) const {

@@ -1,6 +1,5 @@
 #include "infer/generate.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -32,29 +31,26 @@ std::span<const float> prefill(const Model& model, State& state, KvCache& cache,
   return forward(model, state, cache, tokens, LogitRows::kLast, path);
 }
 
-GenerateResult generate(const Model& model, State& state, KvCache& cache,
-                        std::span<const int32_t> prompt, const Tokenizer& tokenizer,
-                        const GenerateOptions& options, const OnText& on_text) {
-  Sampler sampler(options.sampler);
+GenerateResult generate(const Model& model, State& state, Sequence& sequence,
+                        const Tokenizer& tokenizer, const GenerateOptions& options,
+                        const OnText& on_text) {
   TextStream text(options.stop);
   const auto end_of_text = tokenizer.end_of_text();
-  const i64 n_vocab = std::min(tokenizer.vocab_size(), model.plan.spec.vocab_size);
   GenerateResult result;
-  result.prompt_tokens = static_cast<i64>(prompt.size());
-  std::vector<int32_t> all(prompt.begin(), prompt.end());
+  result.prompt_tokens = static_cast<i64>(sequence.pending().size());
 
   double start = now_seconds();
-  std::span<const float> logits = prefill(model, state, cache, prompt, options.path);
+  std::span<const float> logits =
+      prefill(model, state, sequence.cache, sequence.pending(), options.path);
   result.prompt_seconds = now_seconds() - start;
 
   start = now_seconds();
   for (;;) {
-    const int32_t token = sampler.next(logits, n_vocab, all);
+    const int32_t token = sequence.draw(logits);
     if (token == end_of_text) {
       result.reason = StopReason::kEndOfText;
       break;
     }
-    all.push_back(token);
     result.tokens.push_back(token);
     const std::string piece = text.push(tokenizer.token_bytes(token));
     if (!on_text(token, piece)) {
@@ -69,11 +65,12 @@ GenerateResult generate(const Model& model, State& state, KvCache& cache,
       result.reason = StopReason::kLength;
       break;
     }
-    if (cache.length() == cache.capacity()) {
+    if (sequence.is_full()) {
       result.reason = StopReason::kContext;
       break;
     }
-    logits = forward(model, state, cache, std::span(&token, 1), LogitRows::kLast, options.path);
+    logits =
+        forward(model, state, sequence.cache, sequence.pending(), LogitRows::kLast, options.path);
     ++result.decode_steps;
   }
   result.decode_seconds = now_seconds() - start;

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "infer/forward.h"
-#include "infer/sampler.h"
+#include "infer/sequence.h"
 #include "text/tokenizer.h"
 
 namespace lathe::infer {
 
+// Beside those of the sampler, which belong to the sequence.
 struct GenerateOptions {
-  SamplerOptions sampler;
   i64 max_tokens = 256;  // 0: until the context is full
   std::vector<std::string> stop;
   PathChoice path = PathChoice::kAll;
@@ -37,11 +37,11 @@ struct GenerateResult {
 // a last time with token −1 where text was left. False ends the generation.
 using OnText = std::function<bool(int32_t token, std::string_view text)>;
 
-// Feeds `prompt` (at least one token) to `cache`, which may hold a beginning already, and goes on
-// from there.
-GenerateResult generate(const Model& model, State& state, KvCache& cache,
-                        std::span<const int32_t> prompt, const Tokenizer& tokenizer,
-                        const GenerateOptions& options, const OnText& on_text);
+// Feeds the sequence's pending tokens, at least one, and goes on from there; those it draws are in
+// the sequence too, the end of text among them.
+GenerateResult generate(const Model& model, State& state, Sequence& sequence,
+                        const Tokenizer& tokenizer, const GenerateOptions& options,
+                        const OnText& on_text);
 
 // Feeds tokens to the cache in pieces that keep the scratch small; logits of the last one.
 std::span<const float> prefill(const Model& model, State& state, KvCache& cache,

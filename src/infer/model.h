@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "kernels/buffer.h"
+#include "kernels/kernels.h"
 #include "kernels/matmul.h"
 #include "model/plan.h"
-#include "weights/safetensors.h"
+#include "weights/weight_source.h"
 
 namespace lathe::infer {
 
@@ -25,12 +26,14 @@ struct Linear {
 
 struct Norm {
   NormSpec spec;
+  const NormKernel* kernel;
   const float* weight = nullptr;  // (width)
   const float* bias = nullptr;    // (width), or null
 };
 
 struct Block {
   BlockSpec spec;
+  const ActivationKernel* activation;
   Norm norm_1, norm_2;
   Linear qkv, out, up, down;
 };
@@ -73,15 +76,13 @@ struct Model {
   Plan plan;
   std::vector<LoadedStage> stages;  // one for one those of the plan
   i64 weight_bytes = 0;             // of all tensors as stored
-  std::vector<Buffer> memory;       // what the stages point into
+  // What the stages point into: the source, which maps its file, and what had to be converted.
+  std::shared_ptr<const WeightSource> weights;
+  std::vector<Buffer> converted;
 };
 
-// Takes the weights of `plan` from `file`, which may be closed afterwards. Error, naming `where`,
-// unless its tensors are exactly those of tensor_list(plan), as F32 or BF16.
-std::unique_ptr<const Model> make_model(Plan plan, std::span<const TensorView> tensors,
-                                        const std::string& where);
-
-// A model directory: config.json and model.safetensors.
-std::unique_ptr<const Model> load_model(const std::string& directory);
+// Takes the weights of `plan` from `weights`, whose matrices are used where they lie. Error unless
+// its tensors are exactly those of tensor_list(plan), of types that the kernels can run.
+std::unique_ptr<const Model> make_model(Plan plan, std::shared_ptr<const WeightSource> weights);
 
 }  // namespace lathe::infer

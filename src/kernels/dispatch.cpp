@@ -1,5 +1,6 @@
 #include "kernels/dispatch.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -35,6 +36,33 @@ const Kernels& kernels_for(CpuIsa isa) {
 const Kernels& kernels() {
   static const Kernels& table = kernels_for(active_isa());
   return table;
+}
+
+std::string runnable_types() {
+  std::string list;
+  for (const StoredType& row : kStoredTypes) {
+    if (is_runnable(row.type)) list += (list.empty() ? "" : ", ") + std::string(name_of(row.type));
+  }
+  return list;
+}
+
+namespace {
+
+template <class Row>
+const Row& row_named(const Row* rows, i64 n, std::string_view name) {
+  const Row* row = std::find_if(rows, rows + n, [&](const Row& r) { return name == r.name; });
+  LATHE_CHECK(row != rows + n);
+  return *row;
+}
+
+}  // namespace
+
+const ActivationKernel& activation_kernel(const Kernels& table, std::string_view name) {
+  return row_named(table.activations, table.n_activations, name);
+}
+
+const NormKernel& norm_kernel(const Kernels& table, std::string_view name) {
+  return row_named(table.norms, table.n_norms, name);
 }
 
 bool has_bf16_dot(const Kernels& table) { return std::strcmp(table.isa, "avx512_bf16") == 0; }

@@ -1,6 +1,9 @@
 // Which table of kernels goes with a class of CPU (base/cpu_isa.h).
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "base/cpu_isa.h"
 #include "kernels/kernels.h"
 
@@ -11,6 +14,19 @@ const Kernels& kernels_for(CpuIsa isa);
 
 // The table in use: that of active_isa(). Error where LATHE_CPU_ISA is wrong.
 const Kernels& kernels();
+
+// The row of a stored type; its functions are null where the type has none.
+inline const StoredKernels& stored_kernels(const Kernels& kernels, DType type) {
+  return kernels.stored[static_cast<size_t>(type)];
+}
+// Whether weights of that type can be run, not only kept.
+inline bool is_runnable(DType type) { return stored_kernels(kernels(), type).gemv != nullptr; }
+// "f32, bf16": those types, for messages.
+std::string runnable_types();
+
+// The kernel of that name. That every name of a spec has one in every table is a test's to see.
+const ActivationKernel& activation_kernel(const Kernels& kernels, std::string_view name);
+const NormKernel& norm_kernel(const Kernels& kernels, std::string_view name);
 
 // Whether a CPU that this table is for multiplies bf16 by itself.
 bool has_bf16_dot(const Kernels& kernels);

@@ -2,10 +2,11 @@
 // Shape letters: rows × cols is a weight matrix (out, in); n counts activation vectors.
 //
 // Every function is pure, takes unaligned pointers, accepts sizes of 0, and starts no thread: the
-// caller cuts the work. Includes nothing that has inline functions of its own, since isa_*.cpp are
-// compiled for CPUs that the program may not run on.
+// caller cuts the work. isa_*.cpp, which are compiled for CPUs that the program may not run on,
+// must call no inline function of a header: a test looks at their symbols.
 #pragma once
 
+#include "base/dtype.h"
 #include "base/integer.h"
 
 namespace lathe {
@@ -17,31 +18,42 @@ struct GemvShape {
   i64 step = 1;
 };
 
-struct Kernels {
-  const char* isa;
-
+// What a type of stored weights (base/dtype.h) can do, one row a type; functions that a type has
+// not are null. Rows of a matrix of such a type are whole blocks; ldw counts values.
+struct StoredKernels {
   // y[t·ldy + r·step] = bias[r·step] + Σ_c w[r·ldw + c] · x[t·ldx + c]; bias may be null. Meant for
   // few vectors: each weight is read from memory once for up to 4 of them. A result does not depend
   // on n or on the other rows, so the caller may cut rows and vectors anywhere.
-  void (*gemv_f32)(const float* w, const float* x, const float* bias, float* y, const GemvShape&);
-  void (*gemv_bf16)(const uint16_t* w, const float* x, const float* bias, float* y,
-                    const GemvShape&);
-
+  void (*gemv)(const void* w, const float* x, const float* bias, float* y, const GemvShape&);
   // y[t·ldy + c] = Σ_r x[t·ldx + r] · w[r·ldw + c]: rows weighted and summed (attention's values).
-  void (*weighted_rows_f32)(const float* w, const float* x, float* y, const GemvShape&);
-  void (*weighted_rows_bf16)(const uint16_t* w, const float* x, float* y, const GemvShape&);
+  void (*weighted_rows)(const void* w, const float* x, float* y, const GemvShape&);
+  // n values to f32, and back, to the nearest: a type without `narrow` is not written at run time.
+  void (*widen)(const void* x, float* y, i64 n);
+  void (*narrow)(const float* x, void* y, i64 n);
+};
 
-  // y = (x − mean) / √(var + eps) · weight + bias over n values; bias may be null; y may be x.
-  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* y,
-                     i64 n);
-  // y = x / √(mean x² + eps) · weight.
-  void (*rms_norm)(const float* x, const float* weight, float eps, float* y, i64 n);
+// The nonlinearity of a feed-forward layer, by its name in specs: y (width) from x, which has as
+// many values or, for a gated one, 2 · width, [gate | value]. y may be x.
+struct ActivationKernel {
+  const char* name;
+  void (*run)(const float* x, float* y, i64 width);
+};
 
-  // y may be x. gelu_tanh: ½x(1 + tanh(√(2/π)(x + 0.044715 x³))); gelu: ½x(1 + erf(x/√2)).
-  void (*gelu_tanh)(const float* x, float* y, i64 n);
-  void (*gelu)(const float* x, float* y, i64 n);
-  // y = gate / (1 + e^−gate) · value.
-  void (*silu_mul)(const float* gate, const float* value, float* y, i64 n);
+// A norm by its name in specs: y (n) from x (n); bias may be null, and is where the norm takes
+// none; y may be x.
+struct NormKernel {
+  const char* name;
+  void (*run)(const float* x, const float* weight, const float* bias, float eps, float* y, i64 n);
+};
+
+struct Kernels {
+  const char* isa;
+
+  const StoredKernels* stored;          // by DType; see stored_kernels() in dispatch.h
+  const ActivationKernel* activations;  // by name; see activation_kernel() there
+  i64 n_activations;
+  const NormKernel* norms;  // by name; see norm_kernel() there
+  i64 n_norms;
 
   // x = softmax(scale · x) in place.
   void (*softmax)(float* x, float scale, i64 n);
@@ -52,10 +64,6 @@ struct Kernels {
   void (*rope)(float* x, const float* cos, const float* sin, i64 half);
 
   void (*axpy)(float a, const float* x, float* y, i64 n);  // y += a·x
-
-  // Round to nearest even, NaN stays NaN (base/dtype.h's Bf16).
-  void (*to_bf16)(const float* x, uint16_t* y, i64 n);
-  void (*from_bf16)(const uint16_t* x, float* y, i64 n);
 };
 
 // The tables; those for which the program was built with a compiler that knows them. Running one

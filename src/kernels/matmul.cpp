@@ -15,7 +15,7 @@ namespace {
 
 // Below this many multiply-adds a loop is not worth waking the other threads.
 constexpr i64 kMinSharedMacs = 1 << 14;
-// Rows of bf16 weights widened at a time where the CPU cannot multiply bf16: they stay in L2.
+// Rows of weights widened at a time where they are not multiplied as they are: they stay in L2.
 constexpr i64 kWidenRows = 64;
 
 }  // namespace
@@ -23,20 +23,19 @@ constexpr i64 kWidenRows = 64;
 struct Matmul::Impl {
   const Kernels& k;
   ThreadPool& pool;
-  const bool bf16_dot;
   std::vector<Gemm> gemm;       // one a worker
   std::vector<Buffer> widened;  // one a worker
   Buffer packed_x, packed_y;
 
   Impl(const Kernels& kernels, ThreadPool& threads)
-      : k(kernels), pool(threads), bf16_dot(has_bf16_dot(kernels)), widened(threads.size()) {
+      : k(kernels), pool(threads), widened(threads.size()) {
     for (int i = 0; i < threads.size(); ++i) gemm.emplace_back();
   }
 
-  void few(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
-           float* y, const Layout& yl);
-  void many(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
-            float* y, const Layout& yl);
+  void run_gemv(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
+                float* y, const Layout& yl);
+  void run_gemm(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
+                float* y, const Layout& yl);
   const void* pack(i64 n, const float* x, const Layout& xl, const WeightView& w, DType type);
   void product(int worker, const WeightView& w, i64 first_row, GemmShape shape, const void* x,
                const float* bias, float* y);
@@ -45,7 +44,7 @@ struct Matmul::Impl {
 namespace {
 
 const char* at(const WeightView& w, i64 row) {
-  return static_cast<const char*>(w.data) + row * w.cols * dtype_bytes(w.dtype);
+  return static_cast<const char*>(w.data) + stored_bytes(w.dtype, row * w.cols);
 }
 
 // Whether each vector's blocks already lie one behind the other.
@@ -60,10 +59,12 @@ const void* Matmul::Impl::pack(i64 n, const float* x, const Layout& xl, const We
                                DType type) {
   const i64 width = w.n_blocks * w.cols;
   const size_t count = static_cast<size_t>(n * width);
-  const bool gather = !is_packed(xl, w.cols, w.n_blocks), narrow = type == DType::kBf16;
-  // The gathered rows in f32, then behind all of those the rows in bf16.
-  float* gathered = packed_x.grow<float>(count + (count + 1) / 2);
-  uint16_t* narrowed = reinterpret_cast<uint16_t*>(gathered + count);
+  const bool gather = !is_packed(xl, w.cols, w.n_blocks), narrow = type != DType::kF32;
+  const StoredKernels& to_type = stored_kernels(k, type);
+  // The gathered rows in f32, then behind all of those the rows of `type`, no wider than f32.
+  float* gathered = packed_x.grow<float>(
+      count + (narrow ? static_cast<size_t>(div_up(stored_bytes(type, n * width), 4)) : 0));
+  char* narrowed = reinterpret_cast<char*>(gathered + count);
   pool.parallel_for(div_up(n, 8), [&](i64 group, int) {
     for (i64 t = group * 8; t < std::min(n, group * 8 + 8); ++t) {
       const float* row = x + t * xl.row;
@@ -74,20 +75,21 @@ const void* Matmul::Impl::pack(i64 n, const float* x, const Layout& xl, const We
         }
         row = to;
       }
-      if (narrow) k.to_bf16(row, narrowed + t * width, width);
+      if (narrow) to_type.narrow(row, narrowed + stored_bytes(type, t * width), width);
     }
   });
   if (narrow) return narrowed;
   return gathered;
 }
 
-void Matmul::Impl::few(i64 n, const float* x, const Layout& xl, const WeightView& w,
-                       const float* bias, float* y, const Layout& yl) {
+void Matmul::Impl::run_gemv(i64 n, const float* x, const Layout& xl, const WeightView& w,
+                            const float* bias, float* y, const Layout& yl) {
   Layout from = xl;
   if (xl.step != 1) {
     from = {w.n_blocks * w.cols, w.cols, 1};
     x = static_cast<const float*>(pack(n, x, xl, w, DType::kF32));
   }
+  const StoredKernels& stored = stored_kernels(k, w.dtype);
   const auto rows_of = [&](i64 first, i64 last) {  // rows counted through all blocks
     while (first < last) {
       const i64 b = first / w.rows, r = first % w.rows;
@@ -102,11 +104,7 @@ void Matmul::Impl::few(i64 n, const float* x, const Layout& xl, const WeightView
       const i64 place = b * yl.block + r * yl.step;
       const float* shift = bias ? bias + place : nullptr;
       const float* xb = x + b * from.block;
-      if (w.dtype == DType::kBf16) {
-        k.gemv_bf16(reinterpret_cast<const uint16_t*>(at(w, first)), xb, shift, y + place, shape);
-      } else {
-        k.gemv_f32(reinterpret_cast<const float*>(at(w, first)), xb, shift, y + place, shape);
-      }
+      stored.gemv(at(w, first), xb, shift, y + place, shape);
       first += count;
     }
   };
@@ -130,18 +128,17 @@ void Matmul::Impl::product(int worker, const WeightView& w, i64 first_row, GemmS
       widened[static_cast<size_t>(worker)].grow<float>(static_cast<size_t>(kWidenRows * w.cols));
   for (i64 r = 0; r < all; r += kWidenRows) {
     shape.n = std::min(kWidenRows, all - r);
-    k.from_bf16(reinterpret_cast<const uint16_t*>(at(w, first_row + r)), wide, shape.n * w.cols);
+    stored_kernels(k, w.dtype).widen(at(w, first_row + r), wide, shape.n * w.cols);
     multiply(shape, x, wide, bias ? bias + r : nullptr, y + r);
   }
 }
 
-void Matmul::Impl::many(i64 n, const float* x, const Layout& xl, const WeightView& w,
-                        const float* bias, float* y, const Layout& yl) {
-  const DType type = w.dtype == DType::kBf16 && bf16_dot ? DType::kBf16 : DType::kF32;
-  const i64 size = dtype_bytes(type);
+void Matmul::Impl::run_gemm(i64 n, const float* x, const Layout& xl, const WeightView& w,
+                            const float* bias, float* y, const Layout& yl) {
+  const DType type = gemm_type(w.dtype, k);
   const void* from = x;
   Layout in = xl;
-  if (type == DType::kBf16 || xl.step != 1) {
+  if (type != DType::kF32 || xl.step != 1) {
     from = pack(n, x, xl, w, type);
     in = {w.n_blocks * w.cols, w.cols, 1};
   }
@@ -169,7 +166,8 @@ void Matmul::Impl::many(i64 n, const float* x, const Layout& xl, const WeightVie
                           .dtype = type,
                           .b_transposed = true,
                           .bias = shifted};
-    product(worker, w, b * w.rows + r, shape, static_cast<const char*>(from) + b * in.block * size,
+    product(worker, w, b * w.rows + r, shape,
+            static_cast<const char*>(from) + stored_bytes(type, b * in.block),
             shifted ? bias + b * yl.block + r : nullptr, to + b * out.block + r);
   });
   if (!scatter) return;
@@ -193,11 +191,11 @@ Matmul::~Matmul() = default;
 
 void Matmul::operator()(i64 n, const float* x, const Layout& x_layout, const WeightView& w,
                         const float* bias, float* y, const Layout& y_layout) {
-  LATHE_CHECK(w.dtype == DType::kF32 || w.dtype == DType::kBf16);
-  if (n <= kFewVectors) {
-    impl_->few(n, x, x_layout, w, bias, y, y_layout);
+  LATHE_DCHECK(stored_kernels(impl_->k, w.dtype).gemv != nullptr);
+  if (n <= kGemvVectors) {
+    impl_->run_gemv(n, x, x_layout, w, bias, y, y_layout);
   } else {
-    impl_->many(n, x, x_layout, w, bias, y, y_layout);
+    impl_->run_gemm(n, x, x_layout, w, bias, y, y_layout);
   }
 }
 

@@ -12,7 +12,7 @@ namespace lathe {
 
 // Borrowed weights: n_blocks matrices (rows, cols), row-major, one behind the other.
 struct WeightView {
-  DType dtype = DType::kF32;  // kF32 or kBf16
+  DType dtype = DType::kF32;  // one that is_runnable()
   const void* data = nullptr;
   i64 n_blocks = 1, rows = 0, cols = 0;
 };
@@ -31,7 +31,7 @@ class Matmul {
 
   // For t < n, every block b and row r:
   //   y[t, b, r] = bias[b·y.block + r·y.step] + Σ_c w[b, r, c] · x[t, b, c]
-  // with x and y laid out as given; bias may be null; y must not overlap x. Up to kFewVectors the
+  // with x and y laid out as given; bias may be null; y must not overlap x. Up to kGemvVectors the
   // result of one vector is the same, bit for bit, whatever n is. Beyond that, bf16 weights meet
   // activations rounded to bf16 where the CPU multiplies bf16 by itself; sums are in f32.
   void operator()(i64 n, const float* x, const Layout& x_layout, const WeightView& w,
@@ -42,7 +42,7 @@ class Matmul {
     (*this)(n, x, {w.cols, 0, 1}, w, bias, y, {w.rows, 0, 1});
   }
 
-  static constexpr i64 kFewVectors = 8;
+  static constexpr i64 kGemvVectors = 8;
 
  private:
   struct Impl;

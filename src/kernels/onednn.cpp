@@ -98,6 +98,10 @@ Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
 Gemm::~Gemm() = default;
 Gemm::Gemm(Gemm&&) noexcept = default;
 
+DType gemm_type(DType stored, const Kernels& kernels) {
+  return stored == DType::kBf16 && has_bf16_dot(kernels) ? DType::kBf16 : DType::kF32;
+}
+
 void limit_gemm_isa(const Kernels& kernels) {
   struct Limit {
     const char* isa;

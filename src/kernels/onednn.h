@@ -25,6 +25,10 @@ struct GemmShape {
 // calls change nothing.
 void limit_gemm_isa(const Kernels& kernels);
 
+// The type in which weights of that type are multiplied on this CPU: their own where oneDNN takes
+// it there, else f32, to which they are widened.
+DType gemm_type(DType stored, const Kernels& kernels);
+
 // The compiled products of one thread: only one thread at a time may use an object. Keeps the
 // latest few hundred shapes.
 class Gemm {

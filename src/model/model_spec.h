@@ -35,7 +35,7 @@ constexpr bool is_gated(Activation activation) {
 }
 
 // Whether the norm subtracts the mean, and so may have a bias.
-constexpr bool takes_bias(NormKind norm) {
+constexpr bool is_centred(NormKind norm) {
   switch (norm) {
     case NormKind::kLayerNorm:
       return true;

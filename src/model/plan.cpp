@@ -33,7 +33,7 @@ LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in
 }  // namespace
 
 NormSpec make_norm(const ModelSpec& spec, i64 width) {
-  return {spec.norm, width, spec.norm_eps, spec.norm_bias && takes_bias(spec.norm)};
+  return {spec.norm, width, spec.norm_eps, spec.norm_bias && is_centred(spec.norm)};
 }
 
 BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::string& prefix) {

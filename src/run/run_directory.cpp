@@ -11,6 +11,7 @@
 #include "base/atomic_file.h"
 #include "base/checksum.h"
 #include "base/config_tree.h"
+#include "weights/model_directory.h"
 
 namespace lathe {
 
@@ -67,7 +68,7 @@ std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std
 
 std::string model_directory(const std::string& path, const SayDamaged& say) {
   std::error_code ignored;
-  if (fs::exists(path + "/config.json", ignored)) return path;
+  if (fs::exists(fs::path(path) / kConfigFile, ignored)) return path;
   if (!fs::is_directory(path, ignored)) fail("[model] {}: no such model or run directory", path);
   if (!fs::is_directory(path + "/checkpoints", ignored)) {
     fail("[model] {} holds neither a config.json (a model directory) nor checkpoints (a run)",

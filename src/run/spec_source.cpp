@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "model/presets.h"
 #include "run/run_directory.h"
+#include "weights/model_directory.h"
 
 namespace lathe {
 
@@ -38,7 +39,7 @@ Json resolve_model_section(const Json& section, const std::string& folder,
   if (!preset.empty()) base = preset_spec(preset);
   if (!spec.empty()) base = load_config(path_beside(folder, spec));
   if (!init_from.empty()) {
-    base = load_config(model_directory(path_beside(folder, init_from)) + "/config.json");
+    base = load_config(model_directory(path_beside(folder, init_from)) + "/" + kConfigFile);
   }
   merge_config(base, own);
   return base;
@@ -48,7 +49,7 @@ Json load_model_spec_json(const std::string& source) {
   if (is_preset(source)) return preset_spec(source);
   std::error_code ignored;
   if (fs::is_directory(source, ignored)) {
-    return load_config(model_directory(source) + "/config.json");
+    return load_config(model_directory(source) + "/" + kConfigFile);
   }
   if (!fs::exists(source, ignored)) {
     fail("[spec] '{}' is no preset, file or model directory{}", source,

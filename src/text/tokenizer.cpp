@@ -86,7 +86,7 @@ std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view json, const std
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
-  if (path == "bytes") return make_byte_tokenizer();
+  if (path == kByteTokenizer) return make_byte_tokenizer();
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return load_folder(path);
   if (!fs::exists(path, ignored)) {

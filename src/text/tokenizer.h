@@ -59,6 +59,9 @@ class Tokenizer {
   std::optional<int32_t> begin_of_text() const;
 };
 
+// The name of the tokenizer that needs no file.
+inline constexpr const char* kByteTokenizer = "bytes";
+
 // From a name or path:
 //   bytes                     256 bytes and <|endoftext|> = 256; needs no file
 //   tokenizer.json            Hugging Face, BPE on bytes or with byte fallback

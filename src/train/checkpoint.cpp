@@ -1,9 +1,10 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "weights/safetensors.h"
+#include "weights/model_directory.h"
 
 namespace lathe::train {
 
@@ -16,16 +17,16 @@ TensorToWrite to_write(const std::string& name, const std::vector<i64>& shape, c
   return {name, DType::kF32, shape, held.back().data_ptr<float>()};
 }
 
-void read_into(const SafetensorsFile& file, const std::string& name, const std::vector<i64>& shape,
+// What training can read: at::from_blob knows these.
+constexpr DType kReadable[] = {DType::kF32, DType::kBf16};
+
+void read_into(const WeightSource& source, const std::string& name, const std::vector<i64>& shape,
                const at::Tensor& into) {
-  const TensorView& found = file.get(name);
-  if (found.dtype != DType::kF32 && found.dtype != DType::kBf16) {
-    fail("[checkpoint] {}: '{}' is {}, expected F32 or BF16", file.path(), name,
-         describe_tensor(found.dtype, found.shape));
-  }
-  if (found.shape != shape) {
-    fail("[checkpoint] {}: '{}' is {}, expected {}; a checkpoint of another model?", file.path(),
-         name, describe_tensor(found.dtype, found.shape), describe_tensor(found.dtype, shape));
+  const TensorView& found = source.get(name);
+  if (std::find(std::begin(kReadable), std::end(kReadable), found.dtype) == std::end(kReadable) ||
+      found.shape != shape) {
+    fail("[checkpoint] {}: '{}' is {}, expected {}; a checkpoint of another model?", source.where(),
+         name, describe_tensor(found.dtype, found.shape), describe_tensor(DType::kF32, shape));
   }
   // from_blob wants a mutable pointer; the copy below only reads.
   void* bytes = const_cast<std::byte*>(found.bytes.data());
@@ -39,22 +40,22 @@ at::Tensor slice(const at::Tensor& flat, const Parameter& p) {
 
 }  // namespace
 
-void save_model(const std::string& folder, ModelSpec spec, Parameters& parameters,
+void save_model(const std::string& folder, const ModelSpec& spec, Parameters& parameters,
                 const Tokenizer& tokenizer) {
-  spec.tokenizer = tokenizer.save(folder);
-  write_file_atomically(folder + "/config.json", to_json(spec).dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
   std::vector<at::Tensor> held;
   for (const Parameter& p : parameters.list()) {
     tensors.push_back(to_write(p.info.name, p.info.shape, slice(parameters.flat_value, p), held));
   }
-  write_safetensors(folder + "/model.safetensors", tensors, {{"format", "pt"}});
+  write_model_directory(folder, spec, tensors, tokenizer);
 }
 
-void load_weights(const std::string& path, Parameters& parameters) {
-  const SafetensorsFile file(path);
+void load_weights(const WeightSource& source, Parameters& parameters) {
+  std::vector<TensorInfo> wanted;
+  for (const Parameter& p : parameters.list()) wanted.push_back(p.info);
+  check_weights(source, wanted, kReadable);
   for (const Parameter& p : parameters.list()) {
-    read_into(file, p.info.name, p.info.shape, slice(parameters.flat_value, p));
+    read_into(source, p.info.name, p.info.shape, slice(parameters.flat_value, p));
   }
   parameters.refresh_compute();
 }
@@ -103,7 +104,7 @@ TrainerState load_trainer_state(const std::string& folder) {
 }
 
 void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide) {
-  load_weights(folder + "/model.safetensors", model.parameters);
+  load_weights(SafetensorsFile(folder + "/" + kWeightsFile), model.parameters);
   const SafetensorsFile file(folder + "/trainer.safetensors");
   const auto read = [&](const std::string& name, const std::vector<i64>& shape,
                         const at::Tensor& into) { read_into(file, name, shape, into); };

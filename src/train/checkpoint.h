@@ -7,14 +7,15 @@
 #include "text/tokenizer.h"
 #include "train/nn/guidance.h"
 #include "train/optim/optimizer.h"
+#include "weights/weight_source.h"
 
 namespace lathe::train {
 
 // A model directory: config.json, model.safetensors (f32 masters), the tokenizer's file.
-void save_model(const std::string& folder, ModelSpec spec, Parameters& parameters,
+void save_model(const std::string& folder, const ModelSpec& spec, Parameters& parameters,
                 const Tokenizer& tokenizer);
-// Weights by name; Error for a missing tensor or another shape.
-void load_weights(const std::string& path, Parameters& parameters);
+// Error unless the source has exactly these tensors, as f32 or bf16.
+void load_weights(const WeightSource& source, Parameters& parameters);
 
 // A set of weights with its optimizer.
 struct TrainedSet {

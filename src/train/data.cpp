@@ -25,15 +25,22 @@ std::string fingerprint_of(const TokenStream& tokens, const std::string& tokeniz
 }
 
 // Whole windows of each split, together at most about eval_tokens, and at least one a split.
-void lay_out_validation(const RunSpec& run, RunData& data) {
-  if (data.validation.empty()) return;
+void lay_out_validation(const RunSpec& run,
+                        const std::vector<std::shared_ptr<const TokenStream>>& streams,
+                        RunData& data) {
+  if (streams.empty()) return;
   const TokenBytes bytes(*data.tokenizer);
-  const i64 budget = run.eval_tokens / static_cast<i64>(data.validation.size());
+  const i64 budget = run.eval_tokens / static_cast<i64>(streams.size());
   const i64 context = run.model.context_length;
-  for (ValidationSplit& split : data.validation) {
-    const i64 n = split.tokens->size();
+  for (size_t i = 0; i < streams.size(); ++i) {
+    const i64 n = streams[i]->size();
     const i64 max_windows = budget >= n ? 0 : std::max<i64>(1, budget / context);
-    split.part = lay_out(n, split.read(), *data.tokenizer, bytes, context, max_windows);
+    ScoredText text;
+    text.read = [stream = streams[i]](i64 offset, std::span<i64> out) {
+      stream->copy(offset, out);
+    };
+    text.part = lay_out(n, text.read, *data.tokenizer, bytes, context, max_windows);
+    data.validation.push_back(std::move(text));
   }
 }
 
@@ -43,6 +50,7 @@ RunData open_data(const RunSpec& run) {
   RunData data;
   check_data(run);
   std::vector<BatchSource::Source> sources;
+  std::vector<std::shared_ptr<const TokenStream>> validation;
   std::string first_tokenizer;
   for (size_t i = 0; i < run.data.path.size(); ++i) {
     const std::string& folder = run.data.path[i];
@@ -61,10 +69,10 @@ RunData open_data(const RunSpec& run) {
     if (!run.data.weights.empty()) weight = run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});
     if (info.val.tokens > 1) {
-      data.validation.push_back({std::make_shared<TokenStream>(folder, "val"), {}});
+      validation.push_back(std::make_shared<TokenStream>(folder, "val"));
     }
   }
-  lay_out_validation(run, data);
+  lay_out_validation(run, validation, data);
   data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
                                              run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;

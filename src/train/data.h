@@ -4,15 +4,15 @@
 #include <memory>
 
 #include "data/batches.h"
+#include "eval/perplexity.h"
 #include "run/run_spec.h"
 #include "text/tokenizer.h"
-#include "train/evaluate.h"
 
 namespace lathe::train {
 
 struct RunData {
   std::unique_ptr<BatchSource> train;
-  std::vector<ValidationSplit> validation;
+  std::vector<ScoredText> validation;  // a split each, with the windows that are scored of it
   std::unique_ptr<Tokenizer> tokenizer;
   std::string fingerprint;  // of what the folders hold, for resuming
 };

@@ -15,11 +15,14 @@
 #include "train/data.h"
 #include "train/device.h"
 #include "train/metrics.h"
+#include "train/model_scorer.h"
 #include "train/nn/init.h"
 #include "train/nn/model.h"
 #include "train/optim/schedule.h"
+#include "train/sample.h"
 #include "train/stop_signals.h"
 #include "train/thread_choice.h"
+#include "weights/model_directory.h"
 
 namespace lathe::train {
 
@@ -123,7 +126,8 @@ class Trainer {
         initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
         const auto say = [&](const std::string& text) { progress_.say(text); };
-        load_weights(model_directory(run_.init_from, say) + "/model.safetensors", parameters_);
+        load_weights(*open_model_directory(model_directory(run_.init_from, say)).weights,
+                     parameters_);
       }
       if (phases_.guided > 0) {
         begin_guidance();
@@ -270,14 +274,15 @@ class Trainer {
   // The validation of this step, unless it has been, or a signal comes before its end.
   void evaluate() {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
-    const Validation v = validate_model(*model_, plan_, data_.validation, run_.data.micro_batch,
-                                        device_, StopSignals::caught);
+    ModelScorer scorer(*model_, plan_, device_);
+    const Perplexity p = perplexity(scorer, data_.validation, run_.data.micro_batch,
+                                    [](i64, i64, double) { return !StopSignals::caught(); });
     if (StopSignals::caught()) return;
     state_.last_eval_step = state_.step;
-    state_.last_val_loss = v.loss;
-    metrics_->validation(state_.step, v.loss, v.bits_per_byte);
+    state_.last_val_loss = p.nll_per_token;
+    metrics_->validation(state_.step, p.nll_per_token, p.bits_per_byte);
     progress_.say(format("step {}: validation loss {:.4f}, {:.4f} bits per byte ({} tokens)",
-                         state_.step, v.loss, v.bits_per_byte, v.tokens));
+                         state_.step, p.nll_per_token, p.bits_per_byte, p.n_tokens));
   }
 
   void sample() {

@@ -8,7 +8,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/suggest.h"
 
 namespace lathe {
 
@@ -29,6 +28,13 @@ struct DTypeRow {
 };
 constexpr DTypeRow kDTypes[] = {{DType::kF32, "F32"}, {DType::kBf16, "BF16"}, {DType::kF16, "F16"},
                                 {DType::kI64, "I64"}, {DType::kI32, "I32"},   {DType::kU8, "U8"}};
+
+std::string_view safetensors_name(DType dtype) {
+  for (const DTypeRow& row : kDTypes) {
+    if (row.dtype == dtype) return row.name;
+  }
+  return "?";
+}
 
 std::vector<std::string> dtype_names() {
   std::vector<std::string> names;
@@ -106,7 +112,7 @@ TensorView parse_tensor(const std::string& name, const Header& entry,
 
   const Header& shape = member("shape");
   if (!shape.is_array()) fail("[safetensors] {}: shape is no list", where);
-  i64 size = dtype_bytes(tensor.dtype);
+  i64 size = stored_bytes(tensor.dtype, 1);
   bool empty = false;
   for (const Header& d : shape) {
     const i64 extent = parse_count(d, "shape", where);
@@ -142,20 +148,6 @@ TensorView parse_tensor(const std::string& name, const Header& entry,
 }
 
 }  // namespace
-
-std::string_view safetensors_name(DType dtype) {
-  for (const DTypeRow& row : kDTypes) {
-    if (row.dtype == dtype) return row.name;
-  }
-  return "?";
-}
-
-std::string describe_tensor(DType dtype, std::span<const i64> shape) {
-  std::string text(safetensors_name(dtype));
-  text += " (";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + ")";
-}
 
 SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   uint64_t header_bytes = 0;
@@ -214,35 +206,27 @@ SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std:
   return content;
 }
 
+SafetensorsFile::SafetensorsFile(std::pair<MappedFile, SafetensorsContent> parsed)
+    : WeightSource(parsed.first.path(), std::move(parsed.second.tensors)),
+      file_(std::move(parsed.first)),
+      metadata_(std::move(parsed.second.metadata)) {}
+
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : file_(path), content_(parse_safetensors(file_.bytes(), path)) {
-  for (size_t i = 0; i < content_.tensors.size(); ++i) {
-    by_name_.emplace(content_.tensors[i].name, i);
-  }
-}
-
-const TensorView* SafetensorsFile::find(const std::string& name) const {
-  const auto at = by_name_.find(name);
-  return at == by_name_.end() ? nullptr : &content_.tensors[at->second];
-}
-
-const TensorView& SafetensorsFile::get(const std::string& name) const {
-  if (const TensorView* tensor = find(name)) return *tensor;
-  std::vector<std::string> names;
-  for (const TensorView& t : content_.tensors) names.push_back(t.name);
-  fail("[safetensors] {}: no tensor '{}' among {}{}", path(), name, names.size(),
-       did_you_mean(name, names));
-}
+    : SafetensorsFile([&] {
+        MappedFile file(path);
+        SafetensorsContent content = parse_safetensors(file.bytes(), path);
+        return std::pair(std::move(file), std::move(content));
+      }()) {}
 
 void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::vector<const TensorToWrite*> order;
   for (const TensorToWrite& t : tensors) order.push_back(&t);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return dtype_bytes(a->dtype) > dtype_bytes(b->dtype);
+    return stored_bytes(a->dtype, 1) > stored_bytes(b->dtype, 1);
   });
   const auto size_of = [](const TensorToWrite& t) {
-    i64 size = dtype_bytes(t.dtype);
+    i64 size = stored_bytes(t.dtype, 1);
     for (i64 d : t.shape) size = checked_product(size, d, t.name.c_str());
     return size;
   };

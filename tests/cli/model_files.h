@@ -104,7 +104,7 @@ inline std::vector<BadModel> bad_models() {
       {length_of_header(uint64_t{1} << 62), {"model.safetensors", "the header claims"}},
       {length_of_header(10'000'000), {"model.safetensors", "the header claims 10000000 bytes"}},
       {length_of_header(20), {"model.safetensors", "not valid JSON"}},
-      {in_header("[257,48]", "[256,48]"), {"model.safetensors", "F32 (256, 48)", "data_offsets"}},
+      {in_header("[257,48]", "[256,48]"), {"model.safetensors", "f32 (256, 48)", "data_offsets"}},
       {in_header("\"F32\"", "\"F99\""), {"model.safetensors", "'F99'"}},
       {in_header("\"shape\"", "\"shale\""), {"model.safetensors", "'shale'"}},
       {[](Files& m) {  // ids that the model has not

@@ -19,9 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view file = text.substr(std::min(cut + 1, size));
   try {
     const ModelSpec spec = parse_model_spec(parse_json(text.substr(0, cut), "config"), "config");
-    const SafetensorsContent content =
+    SafetensorsContent content =
         parse_safetensors(std::as_bytes(std::span(file.data(), file.size())), "fuzz");
-    const auto model = make_model(make_plan(spec), content.tensors, "fuzz");
+    const auto model =
+        make_model(make_plan(spec), std::make_shared<const WeightSource>("fuzz", content.tensors));
     FUZZ_CHECK(model->weight_bytes <= static_cast<i64>(file.size()));
     KvCache cache(*model);
     const int32_t token = static_cast<int32_t>(spec.vocab_size - 1);

@@ -229,7 +229,7 @@ TEST_CASE("forward: the best path alone equals the model that has only that path
         weights.at(kGate)[i] = static_cast<int>(i) == best ? 1.5f : -0.5f;
       }
       test::write_model(spec, weights, dir.path());
-      const auto model = load_model(dir.path());
+      const auto model = test::open_model(dir.path());
       test::ReferenceModel reference(spec, weights);
       const auto tokens = some_tokens(spec, 12);
       CHECK(largest_difference(all_logits(*model, state, tokens, PathChoice::kBest),
@@ -333,7 +333,7 @@ TEST_CASE("forward: bad input is an error and leaves the cache as it was") {
   }
 }
 
-TEST_CASE("forward: a cleared or copied cache goes on as a new one would") {
+TEST_CASE("forward: a cache that is forked, cut back or emptied goes on as a new one would") {
   ThreadPool pool(2);
   State state(pool);
   for (const NamedSpec& s : test::tiny_specs()) {
@@ -341,13 +341,19 @@ TEST_CASE("forward: a cleared or copied cache goes on as a new one would") {
     const Loaded m = load(s.spec);
     const auto tokens = some_tokens(s.spec, 22);
     const auto head = std::span(tokens).first(12), tail = std::span(tokens).subspan(12);
-    KvCache cache(*m.model), copy(*m.model);
+    KvCache cache(*m.model);
     forward(*m.model, state, cache, head, LogitRows::kLast);
-    copy.copy_from(cache);
+    KvCache copy = cache.fork();
     const auto logits = forward(*m.model, state, cache, tail, LogitRows::kAll);
     const std::vector<float> want(logits.begin(), logits.end());
     CHECK(largest_difference(forward(*m.model, state, copy, tail, LogitRows::kAll), want) == 0);
-    copy.clear();
+    // Other tokens, then back to where the tail begins: what convolutions saw goes back too.
+    copy.truncate(10);
+    forward(*m.model, state, copy, tail.first(9), LogitRows::kLast);
+    copy.truncate(10);
+    forward(*m.model, state, copy, head.subspan(10), LogitRows::kLast);
+    CHECK(largest_difference(forward(*m.model, state, copy, tail, LogitRows::kAll), want) < 1e-4);
+    copy.truncate(0);
     forward(*m.model, state, copy, head, LogitRows::kLast);
     CHECK(largest_difference(forward(*m.model, state, copy, tail, LogitRows::kAll), want) == 0);
   }

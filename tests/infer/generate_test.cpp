@@ -22,17 +22,22 @@ struct Generated {
   std::string text;
 };
 
+struct Options : GenerateOptions {
+  SamplerOptions sampler;
+};
+
 class Generator {
  public:
   explicit Generator(const ModelSpec& spec) : loaded_(test::load_tiny(spec)) {}
 
-  Generated operator()(const GenerateOptions& options, const std::string& prompt = "ab",
+  Generated operator()(const Options& options, const std::string& prompt = "ab",
                        int stop_after = 1000) {
-    KvCache cache(*loaded_.model);
+    Sequence sequence(*loaded_.model, options.sampler, tokenizer_->vocab_size());
+    sequence.tokens = tokenizer_->encode(prompt);
     Generated out;
     int calls = 0;
-    out.result = generate(*loaded_.model, state_, cache, tokenizer_->encode(prompt), *tokenizer_,
-                          options, [&](int32_t, std::string_view piece) {
+    out.result = generate(*loaded_.model, state_, sequence, *tokenizer_, options,
+                          [&](int32_t, std::string_view piece) {
                             out.text += piece;
                             return ++calls < stop_after;
                           });
@@ -51,7 +56,7 @@ class Generator {
 
 TEST_CASE("generate: greedy tokens are those of full passes over the growing text") {
   Generator g(byte_spec());
-  GenerateOptions options;
+  Options options;
   options.sampler.temperature = 0;
   options.max_tokens = 20;
   const Generated made = g(options);
@@ -67,7 +72,7 @@ TEST_CASE("generate: greedy tokens are those of full passes over the growing tex
 
 TEST_CASE("generate: the seed decides the text") {
   Generator g(byte_spec());
-  GenerateOptions options;
+  Options options;
   options.sampler.temperature = 1;
   options.max_tokens = 30;
   options.sampler.seed = 5;
@@ -79,7 +84,7 @@ TEST_CASE("generate: the seed decides the text") {
 
 TEST_CASE("generate: stops at the tokens asked for, the context's end, and when told to") {
   Generator g(byte_spec());
-  GenerateOptions options;
+  Options options;
   options.sampler.temperature = 1;
   options.max_tokens = 7;
   CHECK(g(options).result.tokens.size() == 7);
@@ -94,7 +99,7 @@ TEST_CASE("generate: stops at the tokens asked for, the context's end, and when 
 
 TEST_CASE("generate: stops at a stop string, which is not part of the text") {
   Generator g(byte_spec());
-  GenerateOptions options;
+  Options options;
   options.sampler.temperature = 0.7;
   options.max_tokens = 40;
   const std::string whole = g(options).text;
@@ -121,18 +126,18 @@ TEST_CASE("generate: stops at the end of text, and never leaves the tokenizer's 
     std::fill_n(weights.at("norm.bias").begin(), 48, 1.0f);
     std::fill_n(head.begin() + static_cast<i64>(token * 48), 48, 1.0f);
     test::write_model(spec, weights, dir.path());
-    return load_model(dir.path());
+    return test::open_model(dir.path());
   };
   ThreadPool pool(1);
   State state(pool);
   const auto tokenizer = make_byte_tokenizer();
-  GenerateOptions options;
+  Options options;
   options.sampler.temperature = 0;
   options.max_tokens = 3;
   const auto run = [&](const Model& model) {
-    KvCache cache(model);
-    const std::vector<int32_t> prompt = {65};
-    return generate(model, state, cache, prompt, *tokenizer, options,
+    Sequence sequence(model, options.sampler, tokenizer->vocab_size());
+    sequence.tokens = {65};
+    return generate(model, state, sequence, *tokenizer, options,
                     [](int32_t, std::string_view) { return true; });
   };
   const GenerateResult ended = run(*head_of(256));
@@ -143,7 +148,7 @@ TEST_CASE("generate: stops at the end of text, and never leaves the tokenizer's 
 
 TEST_CASE("generate: input that does not fit is an error") {
   Generator g(byte_spec());
-  GenerateOptions options;
+  Options options;
   CHECK(test::contains(test::error_text([&] { g(options, std::string(49, 'a')); }),
                        "does not fit the context of 48"));
   CHECK_THROWS_AS(g(options, ""), Error);

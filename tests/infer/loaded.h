@@ -4,6 +4,7 @@
 #include "infer/model.h"
 #include "support/temp_dir.h"
 #include "support/tiny_models.h"
+#include "weights/model_directory.h"
 
 namespace lathe::test {
 
@@ -12,11 +13,16 @@ struct Loaded {
   std::unique_ptr<const infer::Model> model;
 };
 
+inline std::unique_ptr<const infer::Model> open_model(const std::string& path) {
+  ModelDirectory directory = open_model_directory(path);
+  return infer::make_model(std::move(directory.plan), std::move(directory.weights));
+}
+
 inline Loaded load_tiny(const ModelSpec& spec, DType dtype = DType::kF32, uint64_t seed = 7) {
   const TempDir dir;
   Loaded out{random_weights(make_plan(spec), seed), nullptr};
   write_model(spec, out.weights, dir.path(), dtype);
-  out.model = infer::load_model(dir.path());
+  out.model = open_model(dir.path());
   return out;
 }
 

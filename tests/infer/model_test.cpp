@@ -19,7 +19,7 @@ class Directory {
     test::write_model(spec_, weights_, dir_.path());
   }
   std::string load_error() {
-    return test::error_text([&] { load_model(dir_.path()); });
+    return test::error_text([&] { test::open_model(dir_.path()); });
   }
   // Rewrites the weights with this list changed by `change`.
   std::string error_after(const std::function<void(std::vector<TensorToWrite>&)>& change) {
@@ -47,7 +47,7 @@ class Directory {
 
 TEST_CASE("model: a directory that lies is one clear error") {
   using test::contains;
-  CHECK(contains(test::error_text([] { load_model("/no/such/model"); }), "is no directory"));
+  CHECK(contains(test::error_text([] { test::open_model("/no/such/model"); }), "is no directory"));
   CHECK(Directory().load_error() == "");
   {
     Directory d;
@@ -80,9 +80,9 @@ TEST_CASE("model: a directory that lies is one clear error") {
   CHECK(contains(extra, "did you mean 'blocks.0.ffn.up.weight'"));
   const auto shape =
       Directory().error_after([](auto& t) { std::swap(t[3].shape[0], t[3].shape[1]); });
-  CHECK(contains(shape, "F32 (48, 144), the config asks for F32 (144, 48)"));
+  CHECK(contains(shape, "f32 (48, 144), the config asks for f32 (144, 48)"));
   const auto type = Directory().error_after([](auto& t) { t[3].dtype = DType::kI32; });
-  CHECK(contains(type, "I32 (144, 48), expected F32 or BF16"));
+  CHECK(contains(type, "i32 (144, 48), expected one of f32, bf16"));
   CHECK(contains(Directory().error_of_config("d_ff", 100), "the config asks for"));
   CHECK(contains(Directory().error_of_config("n_layers", 5), "is missing"));
   CHECK(contains(Directory().error_of_config("n_layers", 3), "is not in the config's model"));
@@ -98,6 +98,35 @@ TEST_CASE("model: weights keep their stored type, and a tied head is the embeddi
     CHECK(embed.tokens.dtype == dtype);
     CHECK(embed.tokens.data == head.weight.data);
   }
+}
+
+TEST_CASE("model: matrices are used where the source has them, others are widened to f32") {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const test::Loaded m = test::load_tiny(test::tiny_spec(), dtype);
+    const Block& b = std::get<Blocks>(m.model->stages[1]).blocks[2];
+    const WeightSource& source = *m.model->weights;
+    CHECK(b.up.first.data == source.get("blocks.2.ffn.up.weight").bytes.data());
+    CHECK(b.up.bias != static_cast<const void*>(source.get("blocks.2.ffn.up.bias").bytes.data()));
+    CHECK(*b.up.bias == m.weights.at("blocks.2.ffn.up.bias")[0]);
+  }
+}
+
+TEST_CASE("model: a source that aligns nothing runs too") {
+  const ModelSpec spec = test::tiny_spec();
+  const test::Loaded m = test::load_tiny(spec);
+  std::vector<std::vector<std::byte>> shifted;
+  std::vector<TensorView> tensors;
+  for (TensorView view : m.model->weights->tensors()) {
+    auto& bytes = shifted.emplace_back(view.bytes.size() + 1);
+    std::copy(view.bytes.begin(), view.bytes.end(), bytes.begin() + 1);
+    view.bytes = std::span(bytes).subspan(1);
+    tensors.push_back(view);
+  }
+  const auto moved =
+      make_model(m.model->plan, std::make_shared<const WeightSource>("moved", tensors));
+  const Block& b = std::get<Blocks>(moved->stages[1]).blocks[2];
+  CHECK(reinterpret_cast<uintptr_t>(b.up.first.data) % 4 == 0);
+  CHECK(*static_cast<const float*>(b.up.first.data) == m.weights.at("blocks.2.ffn.up.weight")[0]);
 }
 
 TEST_CASE("model: what is loaded has as many bytes as the plan has parameters") {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "support/reference_layers.h"
 #include "support/tiny_models.h"
 #include "weights/merge.h"
 
@@ -125,15 +126,9 @@ class ReferenceModel {
   Matrix norm(const std::string& part, const NormSpec& spec, const Matrix& x) const {
     Matrix y = x;
     for (auto& row : y) {
-      const double n = static_cast<double>(row.size());
-      double mean = 0, square = 0;
-      if (spec.kind == NormKind::kLayerNorm) {
-        for (const double v : row) mean += v / n;
-      }
-      for (const double v : row) square += (v - mean) * (v - mean) / n;
+      row = normalised(spec.kind, row, spec.eps);
       for (size_t c = 0; c < row.size(); ++c) {
-        row[c] = (row[c] - mean) / std::sqrt(square + spec.eps) *
-                 at(part + ".weight", static_cast<i64>(c));
+        row[c] *= at(part + ".weight", static_cast<i64>(c));
         if (spec.bias) row[c] += at(part + ".bias", static_cast<i64>(c));
       }
     }
@@ -146,14 +141,8 @@ class ReferenceModel {
     Matrix up = linear(part("ffn.up"), b.up, norm(part(kNorm2), b.norm_2, x));
     for (auto& row : up) {
       for (size_t i = 0; i < static_cast<size_t>(b.d_ff); ++i) {
-        const double v = row[i];
-        if (b.activation == Activation::kGeluTanh) {
-          row[i] = 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
-        } else if (b.activation == Activation::kGelu) {
-          row[i] = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
-        } else {
-          row[i] = v / (1 + std::exp(-v)) * row[i + static_cast<size_t>(b.d_ff)];
-        }
+        const double value = is_gated(b.activation) ? row[i + static_cast<size_t>(b.d_ff)] : 1;
+        row[i] = activated(b.activation, row[i], value);
       }
       row.resize(static_cast<size_t>(b.d_ff));
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "kernels/dispatch.h"
+#include "support/reference_layers.h"
 
 namespace lathe {
 namespace {
@@ -73,8 +74,8 @@ TEST_CASE("kernels: gemv equals a sum in double, for any size, stride and alignm
       Values y(n * ldy, shift, 4), z(n * ldy, shift, 4);
       const auto half = narrow(w.data(), rows * ldw);
       const GemvShape shape{rows, cols, ldw, n, ldx, ldy, step};
-      k.gemv_f32(w.data(), x.data(), bias.data(), y.data(), shape);
-      k.gemv_bf16(half.data(), x.data(), nullptr, z.data(), shape);
+      stored_kernels(k, DType::kF32).gemv(w.data(), x.data(), bias.data(), y.data(), shape);
+      stored_kernels(k, DType::kBf16).gemv(half.data(), x.data(), nullptr, z.data(), shape);
       for (i64 t = 0; t < n; ++t) {
         for (i64 r = 0; r < rows; ++r) {
           double want = bias[r * step], want_half = 0, size = std::abs(want), size_half = 0;
@@ -104,11 +105,13 @@ TEST_CASE("kernels: a gemv result does not depend on how many rows or vectors go
     const Kernels& k = kernels_for(isa);
     const i64 rows = 9, cols = 133, n = 7;
     Values w(rows * cols, 1, 1), x(n * cols, 1, 2), together(n * rows, 0, 3), one(1, 0, 3);
-    k.gemv_f32(w.data(), x.data(), nullptr, together.data(), {rows, cols, cols, n, cols, rows, 1});
+    stored_kernels(k, DType::kF32)
+        .gemv(w.data(), x.data(), nullptr, together.data(), {rows, cols, cols, n, cols, rows, 1});
     for (i64 t = 0; t < n; ++t) {
       for (i64 r = 0; r < rows; ++r) {
-        k.gemv_f32(w.data() + r * cols, x.data() + t * cols, nullptr, one.data(),
-                   {1, cols, cols, 1, cols, rows, 1});
+        stored_kernels(k, DType::kF32)
+            .gemv(w.data() + r * cols, x.data() + t * cols, nullptr, one.data(),
+                  {1, cols, cols, 1, cols, rows, 1});
         CHECK(one[0] == together[t * rows + r]);
       }
     }
@@ -123,8 +126,8 @@ TEST_CASE("kernels: weighted rows equal a sum in double") {
       Values y((n - 1) * ldy + cols, shift, 3), z((n - 1) * ldy + cols, shift, 3);
       const auto half = narrow(w.data(), rows * ldw);
       const GemvShape shape{rows, cols, ldw, n, ldx, ldy, 1};
-      k.weighted_rows_f32(w.data(), x.data(), y.data(), shape);
-      k.weighted_rows_bf16(half.data(), x.data(), z.data(), shape);
+      stored_kernels(k, DType::kF32).weighted_rows(w.data(), x.data(), y.data(), shape);
+      stored_kernels(k, DType::kBf16).weighted_rows(half.data(), x.data(), z.data(), shape);
       for (i64 t = 0; t < n; ++t) {
         for (i64 c = 0; c < cols; ++c) {
           double want = 0, want_half = 0, size = 0;
@@ -144,53 +147,46 @@ TEST_CASE("kernels: weighted rows equal a sum in double") {
   });
 }
 
-TEST_CASE("kernels: norms equal their formulas in double") {
+TEST_CASE("kernels: every norm of a spec equals its formula in double, with a bias or without") {
   sweep([](const Kernels& k, i64 n, i64 shift) {
-    Values x(n, shift, 1, 3), w(n, shift, 2), b(n, shift, 3);
-    Values plain(n, shift, 4), layer(n, shift, 4), rms(n, shift, 4);
-    const float eps = 1e-5f;
-    k.layer_norm(x.data(), w.data(), b.data(), eps, layer.data(), n);
-    k.layer_norm(x.data(), w.data(), nullptr, eps, plain.data(), n);
-    k.rms_norm(x.data(), w.data(), eps, rms.data(), n);
-    double mean = 0, var = 0, square = 0;
-    for (i64 i = 0; i < n; ++i) mean += static_cast<double>(x[i]) / static_cast<double>(n);
-    for (i64 i = 0; i < n; ++i) {
-      const double v = static_cast<double>(x[i]);
-      var += (v - mean) * (v - mean) / static_cast<double>(n);
-      square += v * v / static_cast<double>(n);
+    for (const NormKind norm : kValuesOf<NormKind>) {
+      CAPTURE(name_of(norm));
+      Values x(n, shift, 1, 3), w(n, shift, 2), b(n, shift, 3);
+      Values plain(n, shift, 4), shifted(n, shift, 4);
+      const auto run = norm_kernel(k, name_of(norm)).run;
+      run(x.data(), w.data(), nullptr, 1e-5f, plain.data(), n);
+      if (is_centred(norm)) run(x.data(), w.data(), b.data(), 1e-5f, shifted.data(), n);
+      const auto want = test::normalised(norm, {x.data(), x.data() + n}, 1e-5);
+      for (i64 i = 0; i < n; ++i) {
+        const double y = want[static_cast<size_t>(i)] * static_cast<double>(w[i]);
+        REQUIRE(std::abs(static_cast<double>(plain[i]) - y) < 2e-5);
+        if (!is_centred(norm)) continue;
+        REQUIRE(std::abs(static_cast<double>(shifted[i]) - y - static_cast<double>(b[i])) < 2e-5);
+      }
+      REQUIRE((plain.guard_is_whole() && shifted.guard_is_whole()));
     }
-    for (i64 i = 0; i < n; ++i) {
-      const double v = static_cast<double>(x[i]), weight = static_cast<double>(w[i]);
-      const double normal = (v - mean) / std::sqrt(var + static_cast<double>(eps)) * weight;
-      REQUIRE(std::abs(static_cast<double>(plain[i]) - normal) < 2e-5);
-      REQUIRE(std::abs(static_cast<double>(layer[i]) - normal - static_cast<double>(b[i])) < 2e-5);
-      REQUIRE(std::abs(static_cast<double>(rms[i]) -
-                       v / std::sqrt(square + static_cast<double>(eps)) * weight) < 2e-5);
-    }
-    REQUIRE((plain.guard_is_whole() && layer.guard_is_whole() && rms.guard_is_whole()));
   });
 }
 
-TEST_CASE("kernels: activations equal their formulas, in place too, from −100 to 100") {
+TEST_CASE("kernels: every activation of a spec equals its formula, in place too, −100 to 100") {
   sweep([](const Kernels& k, i64 n, i64 shift) {
     for (const double scale : {0.01, 1.0, 30.0}) {
-      Values x(n, shift, 1, scale), v(n, shift, 2);
-      Values tanh_form(n, shift, 1, scale), erf_form(n, shift, 3), gated(n, shift, 3);
-      k.gelu_tanh(tanh_form.data(), tanh_form.data(), n);
-      k.gelu(x.data(), erf_form.data(), n);
-      k.silu_mul(x.data(), v.data(), gated.data(), n);
-      for (i64 i = 0; i < n; ++i) {
-        const double a = static_cast<double>(x[i]);
-        const double u = std::sqrt(2 / M_PI) * (a + 0.044715 * a * a * a);
-        const double within = 1e-6 * std::max(1.0, std::abs(a));
-        REQUIRE(std::abs(static_cast<double>(tanh_form[i]) - 0.5 * a * (1 + std::tanh(u))) <
-                within);
-        REQUIRE(std::abs(static_cast<double>(erf_form[i]) -
-                         0.5 * a * (1 + std::erf(a / std::sqrt(2.0)))) < within);
-        REQUIRE(std::abs(static_cast<double>(gated[i]) -
-                         a / (1 + std::exp(-a)) * static_cast<double>(v[i])) < 4 * within);
+      for (const Activation activation : kValuesOf<Activation>) {
+        CAPTURE(name_of(activation));
+        const i64 width = is_gated(activation) ? 2 * n : n;
+        Values x(width, shift, 1, scale), in_place(width, shift, 1, scale), y(n, shift, 3);
+        const auto run = activation_kernel(k, name_of(activation)).run;
+        run(x.data(), y.data(), n);
+        if (!is_gated(activation)) run(in_place.data(), in_place.data(), n);
+        for (i64 i = 0; i < n; ++i) {
+          const double a = static_cast<double>(x[i]);
+          const double v = is_gated(activation) ? static_cast<double>(x[n + i]) : 1;
+          REQUIRE(std::abs(static_cast<double>(y[i]) - test::activated(activation, a, v)) <
+                  4e-6 * std::max(1.0, std::abs(a)) * std::max(1.0, std::abs(v)));
+          if (!is_gated(activation)) REQUIRE(in_place[i] == y[i]);
+        }
+        REQUIRE((in_place.guard_is_whole() && y.guard_is_whole()));
       }
-      REQUIRE((tanh_form.guard_is_whole() && erf_form.guard_is_whole() && gated.guard_is_whole()));
     }
   });
 }
@@ -233,9 +229,9 @@ TEST_CASE("kernels: rope, axpy and the bf16 conversions") {
       REQUIRE(sum[i] == doctest::Approx(y[i] + 0.5f * before[i]).epsilon(1e-6));
     }
     std::vector<uint16_t> half(static_cast<size_t>(n + 1), 0x1234);
-    k.to_bf16(y.data(), half.data(), n);
+    stored_kernels(k, DType::kBf16).narrow(y.data(), half.data(), n);
     Values wide(n, shift, 5);
-    k.from_bf16(half.data(), wide.data(), n);
+    stored_kernels(k, DType::kBf16).widen(half.data(), wide.data(), n);
     for (i64 i = 0; i < n; ++i) {
       REQUIRE(half[static_cast<size_t>(i)] == Bf16(y[i]).bits);
       REQUIRE(wide[i] == static_cast<float>(Bf16(y[i])));
@@ -252,7 +248,7 @@ TEST_CASE("kernels: bf16 keeps infinities and NaN, and rounds ties to even") {
   for (const CpuIsa isa : supported_isas()) {
     CAPTURE(name_of(isa));
     uint16_t out[16];
-    kernels_for(isa).to_bf16(special, out, 16);
+    stored_kernels(kernels_for(isa), DType::kBf16).narrow(special, out, 16);
     for (int i = 0; i < 16; ++i) {
       CAPTURE(i);
       CHECK(out[i] == Bf16(special[i]).bits);

@@ -89,7 +89,7 @@ TEST_CASE("matmul: equals the formula for every layout, type and number of vecto
             REQUIRE(error_of(matmul, c, DType::kF32) < 1e-6);
             // With many vectors the activations may be rounded to bf16: 2⁻⁸ each at most.
             REQUIRE(error_of(matmul, c, DType::kBf16) <
-                    (n <= Matmul::kFewVectors ? 1e-6 : 1.0 / 256));
+                    (n <= Matmul::kGemvVectors ? 1e-6 : 1.0 / 256));
           }
         }
       }

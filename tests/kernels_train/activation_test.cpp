@@ -1,41 +1,19 @@
 // All finite bf16 inputs go through each activation.
 #include "kernels_train/support.h"
+#include "support/reference_layers.h"
 
 namespace lathe::test {
 
 namespace {
 
-struct Activation {
-  const char* name;
-  void (*TrainKernels::*forward)(const void*, void*, int64_t, int64_t);
-  void (*TrainKernels::*backward)(const void*, const void*, void*, int64_t, int64_t);
-  double (*value)(double);
-  double (*slope)(double);
-};
-
-constexpr double kPi = 3.14159265358979323846;
-
-// ½ (1 + tanh u) = 1 / (1 + e^−2u), which loses nothing for negative u.
-double half_tanh(double u) { return 1 / (1 + std::exp(-2 * u)); }
-double gelu_tanh(double x) {
-  return x * half_tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x));
+// Those that are not gated.
+std::vector<Activation> plain_activations() {
+  std::vector<Activation> list;
+  for (const Activation a : kValuesOf<Activation>) {
+    if (!is_gated(a)) list.push_back(a);
+  }
+  return list;
 }
-double gelu_tanh_slope(double x) {
-  const double s = half_tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x));
-  const double rest = half_tanh(-std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x));
-  const double steep = 2 * s * rest;
-  return s + (steep == 0 ? 0 : x * steep * std::sqrt(2 / kPi) * (1 + 3 * 0.044715 * x * x));
-}
-double gelu(double x) { return x * 0.5 * std::erfc(-x / std::sqrt(2.0)); }
-double gelu_slope(double x) {
-  return 0.5 * std::erfc(-x / std::sqrt(2.0)) + x * std::exp(-x * x / 2) / std::sqrt(2 * kPi);
-}
-
-constexpr Activation kActivations[] = {
-    {"gelu_tanh", &TrainKernels::gelu_tanh, &TrainKernels::gelu_tanh_backward, gelu_tanh,
-     gelu_tanh_slope},
-    {"gelu", &TrainKernels::gelu, &TrainKernels::gelu_backward, gelu, gelu_slope},
-};
 
 std::vector<Bf16> all_finite() {
   std::vector<Bf16> all;
@@ -46,8 +24,6 @@ std::vector<Bf16> all_finite() {
   }
   return all;
 }
-
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
 
@@ -64,12 +40,13 @@ TEST_CASE_TEMPLATE(
     x[i] = S(static_cast<float>(inputs[static_cast<size_t>(i)]));
     one[i] = S(1.0f);
   }
-  for (const Activation& a : kActivations) {
-    CAPTURE(a.name);
-    (kernels->*a.forward)(x.data(), y.data(), 0, n);
-    (kernels->*a.backward)(x.data(), one.data(), dx.data(), 0, n);
+  for (const Activation a : plain_activations()) {
+    CAPTURE(name_of(a));
+    const TrainActivation& run = train_activation(*kernels, name_of(a));
+    run.forward(x.data(), y.data(), 1, 0, n);
+    run.backward(x.data(), one.data(), dx.data(), 1, 0, n);
     for (int64_t i = 0; i < n; ++i) {
-      const double v = value(x[i]), expected = a.value(v), slope = a.slope(v);
+      const double v = value(x[i]), expected = activated(a, v, 1), slope = activation_slope(a, v);
       CAPTURE(v);
       // Gates end at 2^-126; an exponent of f32 loses relative accuracy as it grows.
       const double tiny = 2e-38 * (std::abs(v) + 1) + 1e-6 * std::abs(v * expected);
@@ -80,12 +57,13 @@ TEST_CASE_TEMPLATE(
   }
 }
 
-TEST_CASE("activations: the slopes of this test are finite differences of the values") {
-  for (const Activation& a : kActivations) {
+TEST_CASE("activations: the slopes of these tests are finite differences of the values") {
+  for (const Activation a : kValuesOf<Activation>) {
     for (double x = -8; x < 8; x += 0.37) {
       const double step = 1e-5;
-      const double difference = (a.value(x + step) - a.value(x - step)) / (2 * step);
-      CHECK(std::abs(a.slope(x) - difference) < 1e-8);
+      const double difference =
+          (activated(a, x + step, 1) - activated(a, x - step, 1)) / (2 * step);
+      CHECK(std::abs(activation_slope(a, x) - difference) < 1e-8);
     }
   }
 }
@@ -97,25 +75,27 @@ TEST_CASE_TEMPLATE(
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
   std::mt19937 rng(1);
-  for (const Activation& a : kActivations) {
+  for (const Activation a : plain_activations()) {
+    const TrainActivation& run = train_activation(*kernels, name_of(a));
     for (const int64_t n : {1, 15, 16, 17, 33, 100}) {
       for (const int64_t shift : {0, 1, 5}) {
         Buffer<S> x(n, shift), y(n, shift), dy(n, shift), dx(n, shift);
         fill_normal(x, rng);
         fill_normal(dy, rng);
         const int64_t middle = n / 3;
-        (kernels->*a.forward)(x.data(), y.data(), 0, middle);
-        (kernels->*a.forward)(x.data(), y.data(), middle, n);
-        (kernels->*a.backward)(x.data(), dy.data(), dx.data(), middle, n);
-        (kernels->*a.backward)(x.data(), dy.data(), dx.data(), 0, middle);
+        run.forward(x.data(), y.data(), 1, 0, middle);
+        run.forward(x.data(), y.data(), 1, middle, n);
+        run.backward(x.data(), dy.data(), dx.data(), 1, middle, n);
+        run.backward(x.data(), dy.data(), dx.data(), 1, 0, middle);
         for (int64_t i = 0; i < n; ++i) {
-          const double v = value(x[i]), grad = a.slope(v) * value(dy[i]);
-          CHECK(std::abs(value(y[i]) - a.value(v)) <= 1.02 * kRounding<S> * std::abs(a.value(v)));
+          const double v = value(x[i]), grad = activation_slope(a, v) * value(dy[i]);
+          CHECK(std::abs(value(y[i]) - activated(a, v, 1)) <=
+                1.02 * kRounding<S> * std::abs(activated(a, v, 1)));
           CHECK(std::abs(value(dx[i]) - grad) <= 1.02 * kRounding<S> * std::abs(grad) + 2e-5);
         }
-        (kernels->*a.backward)(x.data(), dy.data(), dy.data(), 0, n);
+        run.backward(x.data(), dy.data(), dy.data(), 1, 0, n);
         CHECK(dy == dx);
-        (kernels->*a.forward)(x.data(), x.data(), 0, n);
+        run.forward(x.data(), x.data(), 1, 0, n);
         CHECK(x == y);
       }
     }
@@ -127,6 +107,7 @@ TEST_CASE_TEMPLATE("swiglu: forward and backward equal the formula, every gate t
   using S = typename Table::S;
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
+  const TrainActivation& swiglu = train_activation(*kernels, "swiglu");
   const std::vector<Bf16> gates = all_finite();
   const auto F = static_cast<int64_t>(gates.size());
   Buffer<S> x(2 * F), y(F), dy(F), dx(2 * F);
@@ -135,8 +116,8 @@ TEST_CASE_TEMPLATE("swiglu: forward and backward equal the formula, every gate t
     x[F + f] = S(-1.5f);
     dy[f] = S(0.75f);
   }
-  kernels->swiglu(x.data(), y.data(), F, 0, 1);
-  kernels->swiglu_backward(x.data(), dy.data(), dx.data(), F, 0, 1);
+  swiglu.forward(x.data(), y.data(), F, 0, 1);
+  swiglu.backward(x.data(), dy.data(), dx.data(), F, 0, 1);
   for (int64_t f = 0; f < F; ++f) {
     const double g = value(x[f]);
     if (std::abs(g) > 1e38) continue;  // times 1.5 is past the range
@@ -156,6 +137,7 @@ TEST_CASE_TEMPLATE("swiglu: rows of any width and alignment, in any split", Tabl
   using S = typename Table::S;
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
+  const TrainActivation& swiglu = train_activation(*kernels, "swiglu");
   std::mt19937 rng(2);
   constexpr int64_t n = 4;
   for (const int64_t F : {1, 15, 16, 17, 40}) {
@@ -164,8 +146,8 @@ TEST_CASE_TEMPLATE("swiglu: rows of any width and alignment, in any split", Tabl
       fill_normal(x, rng, 0, 2);
       fill_normal(dy, rng);
       for (const auto& [begin, end] : {std::pair{1, 4}, std::pair{0, 1}}) {
-        kernels->swiglu(x.data(), y.data(), F, begin, end);
-        kernels->swiglu_backward(x.data(), dy.data(), dx.data(), F, begin, end);
+        swiglu.forward(x.data(), y.data(), F, begin, end);
+        swiglu.backward(x.data(), dy.data(), dx.data(), F, begin, end);
       }
       for (int64_t r = 0; r < n; ++r) {
         for (int64_t f = 0; f < F; ++f) {

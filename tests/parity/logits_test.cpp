@@ -6,6 +6,7 @@
 #include "support/tiny_models.h"
 #include "train/checkpoint.h"
 #include "train/nn/model.h"
+#include "weights/safetensors.h"
 
 using namespace lathe;
 
@@ -23,7 +24,7 @@ Logits logits_of(const ModelSpec& spec, DType stored, Precision precision) {
   test::write_model(spec, weights, folder.path(), stored);
 
   train::Parameters parameters(plan, at::kCPU, precision);
-  train::load_weights(folder.file("model.safetensors"), parameters);
+  train::load_weights(SafetensorsFile(folder.file("model.safetensors")), parameters);
   const train::Model model(plan, parameters, false);
   std::vector<i64> ids;
   std::vector<std::string> command = {LATHE_BIN_DIR "/native_logits", folder.path()};

@@ -8,13 +8,15 @@
 #include "infer/forward.h"
 #include "infer/model.h"
 #include "kernels/thread_pool.h"
+#include "weights/model_directory.h"
 
 int main(int argc, char** argv) {
   using namespace lathe;
   using namespace lathe::infer;
   if (argc < 3) return 2;
   try {
-    const auto model = load_model(argv[1]);
+    ModelDirectory directory = open_model_directory(argv[1]);
+    const auto model = make_model(std::move(directory.plan), std::move(directory.weights));
     std::vector<int32_t> ids;
     for (int i = 2; i < argc; ++i) ids.push_back(std::atoi(argv[i]));
     ThreadPool pool(2);

@@ -1,10 +1,9 @@
 // Validation while training against `lathe eval` on the checkpoint: one rule, the same numbers.
-#include "train/evaluate.h"
-
 #include <cmath>
 
 #include "support/error_text.h"
 #include "support/tiny_bpe.h"
+#include "train/model_scorer.h"
 #include "trained_runs.h"
 
 using namespace lathe;

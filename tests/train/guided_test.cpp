@@ -139,7 +139,7 @@ TEST_CASE("draws: with probability α, the same every time, other ones for other
     const double alpha = g.guidance.alpha();
     CHECK(alpha == doctest::Approx(0.6).epsilon(1e-3));
     int guided = 0, alike = 0;
-    g.guidance.begin_training_pass();
+    std::optional<TrainingPass> pass(&g.guidance);
     for (int i = 0; i < 4000; ++i, g.next_step()) {
       const double now = g.guidance.alpha();
       const Mix drawn = draw == GuideDraw::kPaper ? Mix{now, 1 - now} : Mix{1, 0};
@@ -153,7 +153,7 @@ TEST_CASE("draws: with probability α, the same every time, other ones for other
     CHECK(std::abs(guided / 4000.0 - alpha) < 4 * std::sqrt(alpha * (1 - alpha) / 4000));
     const double same = alpha * alpha + (1 - alpha) * (1 - alpha);
     CHECK(std::abs(alike / 4000.0 - same) < 4 * std::sqrt(same * (1 - same) / 4000));
-    g.guidance.end_training_pass();
+    pass.reset();
     const double now = g.guidance.alpha();
     CHECK(g.guidance.mix(0) == Mix{now, 1 - now});  // evaluation is the mixture
   }
@@ -164,7 +164,7 @@ TEST_CASE("unbiased draws: the mean output is the mixture's; the paper's has les
     Guided g({LinearKind::kBlockShuffle, 0, 4}, 16, 32, draw, 0.6);
     const double alpha = g.guidance.alpha();
     double dense = 0, structured = 0;
-    g.guidance.begin_training_pass();
+    const TrainingPass pass(&g.guidance);
     for (int i = 0; i < 20000; ++i, g.next_step()) {
       dense += g.guidance.mix(0).dense / 20000;
       structured += g.guidance.mix(0).structured / 20000;
@@ -175,6 +175,17 @@ TEST_CASE("unbiased draws: the mean output is the mixture's; the paper's has les
   }
 }
 
+TEST_CASE("a training pass that throws has ended too") {
+  Guided g({LinearKind::kLowRank, 4, 0}, 12, 20, GuideDraw::kUnbiased, 0.6);
+  try {
+    const TrainingPass pass(&g.guidance);
+    throw Error("in the middle");
+  } catch (const Error&) {
+  }
+  const double now = g.guidance.alpha();
+  CHECK(g.guidance.mix(0) == Mix{now, 1 - now});
+}
+
 TEST_CASE("the cost of a pass is that of the paths it runs") {
   Guided always({LinearKind::kLowRank, 4, 0}, 12, 20);
   // Two linears of 12 · 20 dense and 4 · (12 + 20) structured weights.
@@ -183,7 +194,7 @@ TEST_CASE("the cost of a pass is that of the paths it runs") {
   CHECK(always.guidance.extra_flops_per_token() == 2 * 2 * (240 - 128));
   for (const GuideDraw draw : {GuideDraw::kPaper, GuideDraw::kUnbiased}) {
     Guided g({LinearKind::kLowRank, 4, 0}, 12, 20, draw);
-    g.guidance.begin_training_pass();
+    const TrainingPass pass(&g.guidance);
     for (i64 step = 1; step < 10; ++step) {
       g.guidance.set_step(step);
       double expected = 0;

@@ -1,7 +1,10 @@
 // Chooses the kernels; compiled for any x86-64.
 #include "kernels/train/train_kernels.h"
 
+#include <algorithm>
+
 #include "base/cpu_isa.h"
+#include "base/error.h"
 
 namespace lathe {
 
@@ -44,6 +47,14 @@ std::vector<const TrainKernels*> supported_train_kernels() {
     }
   }
   return tables;
+}
+
+const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name) {
+  const TrainActivation* end = kernels.activations + kernels.n_activations;
+  const TrainActivation* row = std::find_if(
+      kernels.activations, end, [&](const TrainActivation& a) { return name == a.name; });
+  LATHE_CHECK(row != end);
+  return *row;
 }
 
 }  // namespace lathe

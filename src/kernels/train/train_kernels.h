@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/dtype.h"
@@ -136,6 +137,15 @@ struct ProductRows {
   i64 c_row_stride = 0;
 };
 
+// A feed-forward layer's nonlinearity by its name in specs. Rows [begin, end) of y and dy (n, F),
+// and of x and dx, (n, F) or, for a gated one, (n, 2F) = [gate | value]; y may be x and dx may be
+// dy where it is not gated. dx = dy · dy/dx.
+struct TrainActivation {
+  const char* name;
+  void (*forward)(const void* x, void* y, i64 F, i64 begin, i64 end);
+  void (*backward)(const void* x, const void* dy, void* dx, i64 F, i64 begin, i64 end);
+};
+
 struct TrainKernels {
   const char* isa;  // "avx2", "avx512" or "avx512_bf16"
   DType storage;    // kF32 or kBf16
@@ -161,17 +171,8 @@ struct TrainKernels {
   void (*norm_forward)(const NormForward&, i64 begin, i64 end);
   void (*norm_backward)(const NormBackward&, i64 begin, i64 end);
 
-  // Elements [begin, end). dx = dy · act'(x); y may be x, dx may be dy.
-  // gelu_tanh(x) = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))); gelu(x) = x · Φ(x).
-  void (*gelu_tanh)(const void* x, void* y, i64 begin, i64 end);
-  void (*gelu_tanh_backward)(const void* x, const void* dy, void* dx, i64 begin, i64 end);
-  void (*gelu)(const void* x, void* y, i64 begin, i64 end);
-  void (*gelu_backward)(const void* x, const void* dy, void* dx, i64 begin, i64 end);
-
-  // Rows [begin, end) of x (n, 2F) = [gate | value], y and dy (n, F), dx (n, 2F):
-  // y = gate · sigmoid(gate) · value.
-  void (*swiglu)(const void* x, void* y, i64 F, i64 begin, i64 end);
-  void (*swiglu_backward)(const void* x, const void* dy, void* dx, i64 F, i64 begin, i64 end);
+  const TrainActivation* activations;  // by name; see train_activation()
+  i64 n_activations;
 
   // Elements [begin, end).
   void (*adamw)(const AdamW&, i64 begin, i64 end);
@@ -186,6 +187,10 @@ struct TrainKernels {
   void (*deal_columns)(const DealColumns&, i64 begin, i64 end);
   void (*collect_columns)(const CollectColumns&, i64 begin, i64 end);
 };
+
+// The nonlinearity of that name. That every name of a spec has one in every table is a test's to
+// see.
+const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name);
 
 // The kernels of this process's class (base/cpu_isa.h) for a storage type, or null where the class
 // has none (scalar) or the type is neither f32 nor bf16: there the caller uses other operations.

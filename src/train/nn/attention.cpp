@@ -1,19 +1,20 @@
 #include "train/nn/attention.h"
 
 #include <cmath>
+#include <numeric>
 
+#include "model/rotary.h"
 #include "train/nn/fused.h"
 
 namespace lathe::train {
 
 RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device device) {
   const i64 half = d_head / 2;
-  const auto f64 = at::TensorOptions().dtype(at::kDouble);
-  const at::Tensor power = at::arange(half, f64).mul_(-2.0 / static_cast<double>(d_head));
-  const at::Tensor frequency = at::exp(power * std::log(base));
-  const at::Tensor angle = at::outer(at::arange(n_positions, f64), frequency);
-  const auto as = [&](const at::Tensor& t) { return t.to(at::kFloat).to(device); };
-  return {as(angle.cos()), as(angle.sin())};
+  std::vector<i64> positions(static_cast<size_t>(n_positions));
+  std::iota(positions.begin(), positions.end(), i64{0});
+  const at::Tensor cos = at::empty({n_positions, half}, at::kFloat), sin = at::empty_like(cos);
+  fill_rotary(positions, half, base, cos.data_ptr<float>(), sin.data_ptr<float>());
+  return {cos.to(device), sin.to(device)};
 }
 
 namespace {

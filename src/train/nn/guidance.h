@@ -38,10 +38,6 @@ class Guidance {
   double alpha() const { return guide_alpha(spec_, step_, guided_); }
   i64 guided_steps() const { return guided_; }
 
-  // Between these two, passes are training passes, with stochastic draws; elsewhere every pass is
-  // the mixture itself.
-  void begin_training_pass() { training_ = true; }
-  void end_training_pass() { training_ = false; }
   // For linear number `index` of guide_list(plan). A draw is a pure function of (seed, step,
   // index), one for the whole batch of an update: the same in each of its micro-batches, whatever
   // their size, after a resume, in a recomputation, and in any process.
@@ -56,6 +52,7 @@ class Guidance {
   Parameters parameters;  // the matrices W, by the names of guide_list
 
  private:
+  friend class TrainingPass;
   Mix mixture() const { return {alpha(), 1 - alpha()}; }
   Mix drawn(i64 index) const;
   SelfGuidedSpec spec_;
@@ -63,6 +60,23 @@ class Guidance {
   uint64_t seed_;
   i64 step_ = 0;
   bool training_ = false;
+};
+
+// While it lives, passes are training passes, with stochastic draws; elsewhere every pass is the
+// mixture itself.
+class TrainingPass {
+ public:
+  // Null: a model without guidance. One at a time.
+  explicit TrainingPass(Guidance* guidance) : guidance_(guidance) { set(true); }
+  ~TrainingPass() { set(false); }
+  TrainingPass(const TrainingPass&) = delete;
+  TrainingPass& operator=(const TrainingPass&) = delete;
+
+ private:
+  void set(bool training) {
+    if (guidance_) guidance_->training_ = training;
+  }
+  Guidance* guidance_;
 };
 
 }  // namespace lathe::train

@@ -275,18 +275,28 @@ at::Tensor Model::forward(const at::Tensor& tokens) const {
   return normed;
 }
 
+at::Tensor Model::logits_of(const at::Tensor& h) const {
+  at::NoGradGuard no_grad;
+  return linear_product(h, head_->compute, {}).to(at::kFloat);
+}
+
 at::Tensor Model::logits(const at::Tensor& tokens) const {
   at::NoGradGuard no_grad;
-  return linear_product(forward(tokens), head_->compute, {}).to(at::kFloat);
+  return logits_of(forward(tokens));
+}
+
+at::Tensor Model::loss_of(const at::Tensor& h, const at::Tensor& targets) const {
+  at::NoGradGuard no_grad;
+  return cross_entropy_sum(h, *head_, targets);
 }
 
 at::Tensor Model::loss(const at::Tensor& tokens, const at::Tensor& targets) const {
   at::NoGradGuard no_grad;
-  return cross_entropy_sum(forward(tokens), *head_, targets.reshape({-1}));
+  return loss_of(forward(tokens), targets.reshape({-1}));
 }
 
 at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
-  if (guidance_) guidance_->begin_training_pass();
+  const TrainingPass pass(guidance_);
   const at::Tensor h = forward(tokens);
   at::Tensor loss, dh;
   {
@@ -294,7 +304,6 @@ at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targ
     std::tie(loss, dh) = cross_entropy_grad(h.detach(), *head_, targets.reshape({-1}), scale);
   }
   torch::autograd::backward({h}, {dh});
-  if (guidance_) guidance_->end_training_pass();
   pending_.clear();
   return loss;
 }

@@ -20,10 +20,15 @@ class Model {
   // (B·T, D) in the compute dtype.
   at::Tensor forward(const at::Tensor& tokens) const;
 
-  // Logits (B·T, V) f32, without gradients: for sampling and tests.
+  // Logits (N, V) f32 of rows (N, D) of forward(), without gradients.
+  at::Tensor logits_of(const at::Tensor& h) const;
+  // Those of every position, (B·T, V).
   at::Tensor logits(const at::Tensor& tokens) const;
 
-  // Summed loss (nats, f32 scalar on the device) of predicting targets (B, T), without gradients.
+  // Summed loss (nats, f32 scalar on the device) of predicting targets (N) from rows (N, D) of
+  // forward(), without gradients.
+  at::Tensor loss_of(const at::Tensor& h, const at::Tensor& targets) const;
+  // That of every position, targets (B, T).
   at::Tensor loss(const at::Tensor& tokens, const at::Tensor& targets) const;
 
   // The same, and adds the gradient of scale · loss to every Parameter::grad; a training pass for

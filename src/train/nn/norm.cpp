@@ -157,7 +157,7 @@ Norm::Norm(const NormSpec& spec, const std::string& part, Parameters& parameters
 
 std::pair<at::Tensor, at::Tensor> Norm::forward(const at::Tensor& x,
                                                 const at::Tensor& delta) const {
-  const NormArguments n{weight_, bias_, spec_.kind == NormKind::kLayerNorm, spec_.eps};
+  const NormArguments n{weight_, bias_, is_centred(spec_.kind), spec_.eps};
   const auto out = fused_kernels(weight_->compute) ? FusedNorm::apply(x, if_defined(delta), n)
                                                    : PlainNorm::apply(x, if_defined(delta), n);
   return {out[0], out[1]};

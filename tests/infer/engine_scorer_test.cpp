@@ -1,10 +1,11 @@
-#include "infer/score.h"
+#include "infer/engine_scorer.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "base/error.h"
+#include "eval/perplexity.h"
 #include "infer/loaded.h"
 
 namespace lathe::infer {
@@ -23,39 +24,46 @@ std::vector<double> slow_scores(const Model& model, State& state, std::vector<in
   return out;
 }
 
-TEST_CASE("score: log-probabilities equal one pass a token") {
+TEST_CASE("scorer: log-likelihoods equal one pass a token") {
   const ModelSpec spec = test::tiny_spec();
   const test::Loaded m = test::load_tiny(spec);
   ThreadPool pool(2);
   State state(pool);
-  KvCache cache(*m.model);
+  EngineScorer scorer(*m.model, state);
   const auto tokens = test::some_tokens(spec.vocab_size, 49);
   const auto want = slow_scores(*m.model, state, tokens);
+  std::vector<Request> requests;
   for (const i64 first : {1, 2, 30, 48}) {
-    const TokenScores got = score_tokens(*m.model, state, cache, tokens, first);
-    REQUIRE(got.log_probs.size() == static_cast<size_t>(49 - first));
-    for (size_t i = 0; i < got.log_probs.size(); ++i) {
-      CHECK(got.log_probs[i] ==
-            doctest::Approx(want[i + static_cast<size_t>(first) - 1]).epsilon(1e-4));
-    }
+    requests.push_back(
+        {{tokens.begin(), tokens.begin() + first}, {tokens.begin() + first, tokens.end()}});
+  }
+  const auto scores = scorer.score(requests, false);
+  REQUIRE(scores.size() == requests.size());
+  for (size_t r = 0; r < requests.size(); ++r) {
+    double sum = 0;
+    for (size_t i = requests[r].context.size() - 1; i < want.size(); ++i) sum += want[i];
+    CHECK(scores[r].log_likelihood == doctest::Approx(sum).epsilon(1e-4));
   }
 }
 
-TEST_CASE("score: greedy says whether each token was the most likely one") {
+TEST_CASE("scorer: greedy says whether each token was the most likely one") {
   const ModelSpec spec = test::tiny_spec();
   const test::Loaded m = test::load_tiny(spec);
   ThreadPool pool(2);
   State state(pool);
-  KvCache cache(*m.model);
-  std::vector<int32_t> tokens = {1, 2, 3};
+  EngineScorer scorer(*m.model, state);
+  std::vector<int32_t> likely;
   for (int i = 0; i < 4; ++i) {
-    cache.clear();
+    KvCache cache(*m.model);
+    std::vector<int32_t> tokens = {1, 2, 3};
+    tokens.insert(tokens.end(), likely.begin(), likely.end());
     const auto l = forward(*m.model, state, cache, tokens, LogitRows::kLast);
-    tokens.push_back(static_cast<int32_t>(std::max_element(l.begin(), l.end()) - l.begin()));
+    likely.push_back(static_cast<int32_t>(std::max_element(l.begin(), l.end()) - l.begin()));
   }
-  CHECK(score_tokens(*m.model, state, cache, tokens, 3).greedy);
-  tokens[5] = (tokens[5] + 1) % 37;
-  CHECK_FALSE(score_tokens(*m.model, state, cache, tokens, 3).greedy);
+  Request request{{1, 2, 3}, likely};
+  CHECK(scorer.score(std::span(&request, 1), true)[0].greedy);
+  request.continuation[2] = (request.continuation[2] + 1) % 37;
+  CHECK_FALSE(scorer.score(std::span(&request, 1), true)[0].greedy);
 }
 
 TEST_CASE("perplexity: equals the scores of its windows") {
@@ -68,13 +76,15 @@ TEST_CASE("perplexity: equals the scores of its windows") {
     std::copy_n(text.begin() + offset, out.size(), out.begin());
   };
   i64 calls = 0;
-  const OnWindow count = [&](i64, i64 all, double) {
+  const OnWindows count = [&](i64, i64 all, double) {
     CHECK(all == 3);
     ++calls;
+    return true;
   };
   // As lay_out() would: every token spells two bytes.
-  ScoredPart part{rolling_windows(110, spec.context_length, true), 36, 110, 220};
-  const Perplexity p = perplexity(*m.model, state, part, read, PathChoice::kAll, count);
+  ScoredText scored{read, {rolling_windows(110, spec.context_length, true), 36, 110, 220}};
+  EngineScorer scorer(*m.model, state);
+  const Perplexity p = perplexity(scorer, std::span(&scored, 1), 1, count);
   CHECK(calls == 3);
   CHECK(p.n_tokens == 110);
   // 48 behind the prefix, 48 behind one token, 14 behind as many as fit.
@@ -91,26 +101,24 @@ TEST_CASE("perplexity: equals the scores of its windows") {
   CHECK(p.ppl == doctest::Approx(std::exp(nll / 110)).epsilon(1e-3));
   CHECK(p.bits_per_byte == doctest::Approx(nll / std::log(2.0) / 220).epsilon(1e-4));
 
-  const OnWindow none = [](i64, i64, double) {};
-  part = {{part.windows[0]}, 36, 48, 96};
-  const Perplexity limited = perplexity(*m.model, state, part, read, PathChoice::kAll, none);
+  scored.part = {{scored.part.windows[0]}, 36, 48, 96};
+  const Perplexity limited =
+      perplexity(scorer, std::span(&scored, 1), 1, [](i64, i64, double) { return true; });
   CHECK(limited.n_tokens == 48);
   CHECK(limited.bits_per_byte ==
         doctest::Approx(limited.nll_per_token / std::log(2.0) / 2).epsilon(1e-6));
 }
 
-TEST_CASE("score: texts that cannot be scored are errors") {
+TEST_CASE("scorer: requests that cannot be scored are errors") {
   const ModelSpec spec = test::tiny_spec();
   const test::Loaded m = test::load_tiny(spec);
   ThreadPool pool(1);
   State state(pool);
-  KvCache cache(*m.model);
-  const auto too_long = test::some_tokens(spec.vocab_size, 50);
-  const std::vector<int32_t> one = {1}, foreign = {1, 37};
-  CHECK_THROWS_AS(score_tokens(*m.model, state, cache, too_long, 1), Error);
-  CHECK_THROWS_AS(score_tokens(*m.model, state, cache, one, 1), Error);
-  CHECK_THROWS_AS(score_tokens(*m.model, state, cache, foreign, 1), Error);
-  CHECK_THROWS_AS(score_tokens(*m.model, state, cache, too_long, 0), Error);
+  EngineScorer scorer(*m.model, state);
+  for (const Request& bad : {Request{{1}, test::some_tokens(spec.vocab_size, 49)}, Request{{1}, {}},
+                             Request{{}, {1}}, Request{{1}, {37}}, Request{{-1}, {1}}}) {
+    CHECK_THROWS_AS(scorer.score(std::span(&bad, 1), false), Error);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,113 @@
+#include "eval/tasks.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/suggest.h"
+#include "data/dataset.h"
+#include "data/document_reader.h"
+#include "data/shards.h"
+#include "eval/perplexity.h"
+
+namespace lathe {
+
+namespace {
+
+// The tokens of a file's documents, read as `lathe data prepare` reads them and laid out as its
+// shards hold them.
+std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& tokenizer) {
+  std::vector<int32_t> tokens;
+  const auto end_of_text = tokenizer.end_of_text();
+  size_t n_documents = 0, n_separators = 0;
+  DocumentReader reader({path});
+  for (std::string document; reader.next(document); ++n_documents) {
+    if (end_of_text) {
+      tokens.push_back(*end_of_text);
+      ++n_separators;
+    } else if (n_documents > 0) {
+      require_end_of_text(tokenizer);
+    }
+    tokenizer.append_ids(document, tokens);
+  }
+  if (tokens.size() == n_separators) {
+    fail("[perplexity] {}: 0 tokens of text, expected at least 1", path);
+  }
+  return tokens;
+}
+
+// A prepared folder's tokens are those of the model.
+void check_prepared(const std::string& folder, const Tokenizer& tokenizer) {
+  const i64 vocab_size = load_dataset_info(folder).vocab_size;
+  if (vocab_size == tokenizer.vocab_size()) return;
+  fail(
+      "[perplexity] {} was prepared with a tokenizer of {} tokens, the model's has {}; prepare it "
+      "with the model's",
+      folder, vocab_size, tokenizer.vocab_size());
+}
+
+// A text, JSON lines, a shard, or a prepared folder's validation split.
+Json run_perplexity(Scorer& scorer, const TaskInput& input, const std::string& argument) {
+  std::error_code ignored;
+  std::vector<int32_t> tokens;
+  std::optional<TokenStream> stream;
+  if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
+    stream.emplace(argument, "val");
+    stream->check_vocab(input.vocab_size);
+    if (has_dataset_info(argument)) check_prepared(argument, input.tokenizer);
+  } else {
+    tokens = read_text_tokens(argument, input.tokenizer);
+  }
+  ScoredText text;
+  text.read = [&](i64 offset, std::span<i64> out) {
+    if (stream) return stream->copy(offset, out);
+    std::copy_n(tokens.begin() + offset, out.size(), out.begin());
+  };
+  text.part =
+      lay_out(stream ? stream->size() : static_cast<i64>(tokens.size()), text.read, input.tokenizer,
+              TokenBytes(input.tokenizer), scorer.context_length(), input.limit);
+  const Perplexity p =
+      perplexity(scorer, std::span(&text, 1), 1, [&](i64 done, i64 all, double nll) {
+        input.on_progress(
+            format("perplexity: {} of {} windows, {:.4f} nats per token", done, all, nll));
+        return true;
+      });
+  Json out;
+  out["nll_per_token"] = p.nll_per_token;
+  out["ppl"] = p.ppl;
+  out["bits_per_byte"] = text.part.n_bytes > 0 ? Json(p.bits_per_byte) : Json(nullptr);
+  out["n_tokens"] = p.n_tokens;
+  return out;
+}
+
+constexpr Task kTasks[] = {
+    {"perplexity", "FILE|SHARDS", run_perplexity},
+};
+
+// A task as it was asked for: "perplexity:wiki.txt".
+
+}  // namespace
+
+AskedTask parse_task(const std::string& text) {
+  const size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  std::vector<std::string> names;
+  for (const Task& task : kTasks) {
+    names.emplace_back(task.name);
+    if (task.name != name) continue;
+    const std::string argument = colon == std::string::npos ? "" : text.substr(colon + 1);
+    if (!task.argument.empty() && argument.empty()) {
+      fail("[eval] task '{}' needs an argument: {}:{}", name, name, task.argument);
+    }
+    if (task.argument.empty() && colon != std::string::npos) {
+      fail("[eval] task '{}' takes no argument, found '{}'", name, text);
+    }
+    return {text, argument, &task};
+  }
+  std::string known;
+  for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
+  fail("[eval] no task '{}'{}; there are: {}", name, did_you_mean(name, names), known);
+}
+
+}  // namespace lathe

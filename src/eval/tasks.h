@@ -1,0 +1,39 @@
+// What a model can be scored on, by name: one table. A task builds requests and reads scores; it
+// knows no engine.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/fields.h"
+#include "eval/scorer.h"
+#include "text/tokenizer.h"
+
+namespace lathe {
+
+struct TaskInput {
+  const Tokenizer& tokenizer;
+  i64 vocab_size = 0;  // the model's
+  std::string data;    // folder of benchmark files
+  i64 limit = 0;       // documents or windows of a task; 0: all
+  std::function<void(const std::string&)> on_progress;
+};
+
+// One row a task.
+struct Task {
+  std::string_view name, argument;  // argument: what it is called, or "" for none
+  // The figures, by their names.
+  Json (*run)(Scorer& scorer, const TaskInput& input, const std::string& argument);
+};
+
+struct AskedTask {
+  std::string text;      // as given: "perplexity:wiki.txt"
+  std::string argument;  // "wiki.txt"
+  const Task* task;
+};
+
+// Error naming the nearest task where there is none of that name, or its argument is missing.
+AskedTask parse_task(const std::string& text);
+
+}  // namespace lathe
