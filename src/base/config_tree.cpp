@@ -2,7 +2,6 @@
 
 #include <toml++/toml.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -111,49 +110,22 @@ void merge_config(Json& tree, const Json& over) {
 
 namespace {
 
-// model.spec and model.init_from, which are relative to the file they stand in, for a file whose
-// base that one is; `folder` is the way from there to it.
-void move_file_names(Json& tree, const std::filesystem::path& folder) {
-  const auto model = tree.is_object() ? tree.find("model") : tree.end();
-  if (model == tree.end() || !model->is_object()) return;
-  for (const char* key : {"spec", "init_from"}) {
-    const auto name = model->find(key);
-    if (name == model->end() || !name->is_string() || name->get<std::string>().empty()) continue;
-    const std::string file = name->get<std::string>();
-    std::error_code ignored;
-    if (std::filesystem::exists(file, ignored)) continue;  // seen from where we are
-    *name = (folder / file).lexically_normal().string();
+void add_leaves(const Json& tree, const std::string& prefix, FlatConfig& into) {
+  for (const auto& [key, value] : tree.items()) {
+    if (value.is_object()) {
+      add_leaves(value, prefix + key + ".", into);
+    } else {
+      into[prefix + key] = value;
+    }
   }
 }
 
 }  // namespace
 
-Json load_config_on_base(const std::string& path) {
-  constexpr size_t kMostBases = 8;
-  std::vector<Json> layers = {load_config(path)};
-  std::string own = path;
-  std::filesystem::path folder;  // from that of `path` to that of `own`
-  for (;;) {
-    Json& tree = layers.back();
-    const auto base = tree.is_object() ? tree.find("base") : tree.end();
-    if (base == tree.end() || !tree.is_object()) break;
-    if (!base->is_string()) fail("{}: base is no text; expected the name of a file", own);
-    const std::string name = base->get<std::string>();
-    tree.erase("base");
-    if (layers.size() > kMostBases) {
-      fail("{}: more than {} files with a base above each other; does one name itself?", path,
-           kMostBases);
-    }
-    const std::string next = (std::filesystem::path(own).parent_path() / name).string();
-    Json below = blaming(own, [&] { return load_config(next); });
-    folder /= std::filesystem::path(name).parent_path();
-    move_file_names(below, folder);
-    layers.push_back(std::move(below));
-    own = next;
-  }
-  Json result = std::move(layers.back());
-  for (size_t i = layers.size() - 1; i-- > 0;) merge_config(result, layers[i]);
-  return result;
+FlatConfig flatten(const Json& tree) {
+  FlatConfig flat;
+  add_leaves(tree, "", flat);
+  return flat;
 }
 
 namespace {

@@ -1,6 +1,8 @@
 // Config files as JSON trees: JSON and TOML in, --set overrides on top.
 #pragma once
 
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +18,9 @@ Json parse_toml(std::string_view text, const std::string& where);
 // A file by its ending: .toml, else JSON.
 Json load_config(const std::string& path);
 
-// The same, laid on the file that its key `base` names: relative to it, itself perhaps with a base.
-// Files that [model] of a base names stay those beside the base.
-Json load_config_on_base(const std::string& path);
+// The leaves of a table of tables by their dotted keys; lists are leaves.
+using FlatConfig = std::map<std::string, Json>;
+FlatConfig flatten(const Json& tree);
 
 // Applies "dotted.key=value" to the tree; the value is read as TOML (8, 1e-3, true, [0, 1]), and as
 // text where it is no TOML value. An override that changes an object's "kind" drops the object's

@@ -2,6 +2,9 @@
 // --set and the resolved run file, so that none of them can drift from the others.
 #pragma once
 
+#include <functional>
+#include <limits>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -13,6 +16,34 @@
 #include "base/numeric.h"
 
 namespace lathe {
+
+// Whether a run that goes on may have another value than the run before: not at all; it may, and
+// says so; or it may, since the weights do not depend on it.
+enum class OnResume { kRefused, kSaid, kFree };
+
+// What a key is to a comparison of runs.
+enum class KeyRole {
+  kVariant,    // what is compared
+  kIgnored,    // names or watches the run; the result is the same
+  kSize,       // how large the model is
+  kLength,     // how long it trains
+  kFollows,    // usually set to suit the size: compared only where two groups of one size differ in
+               // it
+  kStructure,  // compared, and another in the dense twin of a structured model
+};
+
+// What is to be known of a key beside its help: one place for its range, resuming and comparing.
+struct KeyMeaning {
+  OnResume on_resume = OnResume::kRefused;
+  KeyRole role = KeyRole::kVariant;
+  double least = -std::numeric_limits<double>::infinity();
+  double most = std::numeric_limits<double>::infinity();
+
+  constexpr KeyMeaning from(double low) const { return within(low, most); }
+  constexpr KeyMeaning within(double low, double high) const {
+    return {on_resume, role, low, high};
+  }
+};
 
 // Sees each field as (key, value, help). Enumerations are visited by name: names_of(E) lists them
 // beside the enum (base/enum_names.h).
@@ -37,6 +68,15 @@ class FieldVisitor {
     choice(key, index, kNamesOf<E>, help);
     value = static_cast<E>(index);
   }
+
+  // A field with more to know of it.
+  template <class T>
+  void field(std::string_view key, T& value, std::string_view help, const KeyMeaning& meaning) {
+    note(key, meaning);
+    field(key, value, help);
+  }
+  // Comes before its field. For visitors that care.
+  virtual void note(std::string_view, const KeyMeaning&) {}
 
   template <class S>
   void section(std::string_view key, S& value, std::string_view help) {
@@ -155,6 +195,28 @@ std::string print_toml(const S& from) {
   S copy = from;
   copy.visit_fields(printer);
   return printer.take();
+}
+
+// The meanings of all keys of a struct, dotted; those without one are absent.
+using KeyMeanings = std::map<std::string, KeyMeaning>;
+KeyMeanings collect_meanings(const std::function<void(FieldVisitor&)>& visit);
+template <class S>
+KeyMeanings key_meanings() {
+  return collect_meanings([](FieldVisitor& v) {
+    S fields;
+    fields.visit_fields(v);
+  });
+}
+
+// Error "[AREA] KEY is VALUE, expected …" for the first number outside its key's range.
+void check_visited_ranges(const std::function<void(FieldVisitor&)>& visit, const std::string& area);
+template <class S>
+void check_ranges(const S& of, const std::string& area) {
+  const auto visit = [&](FieldVisitor& v) {
+    S copy = of;
+    copy.visit_fields(v);
+  };
+  check_visited_ranges(visit, area);
 }
 
 }  // namespace lathe

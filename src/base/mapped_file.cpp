@@ -59,4 +59,12 @@ void MappedFile::close() noexcept {
   bytes_ = {};
 }
 
+void MappedFile::read_ahead() const {
+#ifdef MADV_POPULATE_READ
+  if (bytes_.empty()) return;
+  // madvise() wants a pointer to what it may change, and changes nothing here.
+  ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_POPULATE_READ);
+#endif
+}
+
 }  // namespace lathe

@@ -21,6 +21,9 @@ class MappedFile {
   // Page-aligned. A file that somebody cuts short while it is mapped raises SIGBUS on access.
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
+  // Brings all of it into memory now, rather than page by page when it is first used. Nothing is
+  // wrong where the system has no such call.
+  void read_ahead() const;
 
  private:
   void close() noexcept;

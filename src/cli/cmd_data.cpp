@@ -108,7 +108,7 @@ int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
   InterruptGuard interrupts("[data] interrupted; nothing was written");
   const auto folder = interrupts.undisturbed([&] {
-    auto made = std::make_unique<StagedFolder>(options.out, "dataset.json", options.force);
+    auto made = std::make_unique<StagedFolder>(options.out, kDatasetFile, options.force);
     interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
     return made;
   });

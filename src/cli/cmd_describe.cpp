@@ -20,24 +20,7 @@ Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> train
   d.bytes = count_bytes(d.plan);
   d.forward_flops = forward_flops_per_token(d.plan, spec.context_length);
   if (!training) return d;
-  if (training->guide != GuideMode::kOff) {
-    if (guide_weights(d.plan) == 0) {
-      fail(
-          "[describe] --self-guided: every linear is dense, so there is nothing to "
-          "guide; set ffn_linear.kind");
-    }
-    if (training->guide_share == 0) {
-      training->guide_share = training->guide == GuideMode::kFixedSteps
-                                  ? 0.5
-                                  : matching_guide_share(d.plan, training->draw);
-    }
-    if (!(training->guide_share > 0 && training->guide_share <= 1)) {
-      fail(
-          "[describe] --self-guided: a share of {:.4g} matches the dense twin's FLOPs, expected "
-          "0 … 1; give one, as in fixed_flops:0.5",
-          training->guide_share);
-    }
-  }
+  training->guide.share = guided_share(d.plan, training->guide);
   d.training = training;
   d.train = count_training(d.plan, *training);
   return d;
@@ -69,18 +52,15 @@ i64 parse_count(const char* option, const std::string& text) {
 // fixed_steps[:R] or fixed_flops[:R].
 void parse_guide(const std::string& text, TrainPlan& training) {
   const size_t colon = text.find(':');
-  const std::string mode = text.substr(0, colon);
-  if (mode == "fixed_steps") {
-    training.guide = GuideMode::kFixedSteps;
-  } else if (mode == "fixed_flops") {
-    training.guide = GuideMode::kFixedFlops;
-  } else {
+  const std::optional<GuideMode> mode = value_of<GuideMode>(text.substr(0, colon));
+  if (!mode || *mode == GuideMode::kOff) {
     throw CLI::ValidationError("--self-guided", format("'{}' is neither fixed_steps[:SHARE] nor "
                                                        "fixed_flops[:SHARE]",
                                                        text));
   }
+  training.guide.mode = *mode;
   if (colon != std::string::npos) {
-    training.guide_share = parse_number("--self-guided", text.substr(colon + 1), 1);
+    training.guide.share = parse_number("--self-guided", text.substr(colon + 1), 1);
   }
 }
 

@@ -14,9 +14,9 @@ namespace lathe {
 
 namespace {
 
-using report::Cell;
-using report::Contest;
-using report::StudyRun;
+using study::Cell;
+using study::Contest;
+using study::StudyRun;
 
 constexpr const char* kHelp =
     "Trains every run of a study: the product of its axes, each with every seed. All runs are\n"
@@ -36,7 +36,7 @@ constexpr const char* kHelp =
     "  set = { \"optimizer.lr\" = 1e-3 }\n"
     "  only = { structure = [\"lowrank\"] }   # beside these values alone";
 
-Json axes_json(const report::Study& study, const Cell& cell) {
+Json axes_json(const study::Study& study, const Cell& cell) {
   Json axes = Json::object();
   for (size_t a = 0; a < cell.values.size(); ++a) {
     axes[study.axes[a].name] = study.axes[a].values[cell.values[a]].name;
@@ -46,18 +46,18 @@ Json axes_json(const report::Study& study, const Cell& cell) {
 
 // Visits every run in the order of the study; `sure`: whether it is run whatever `best` says.
 template <class Visit>
-void each_run(const StudyPlan& plan, Visit visit) {
+void each_run(const study::StudyPlan& plan, Visit visit) {
   for (const Contest& contest : plan.contests) {
     for (const i64 seed : plan.study.seeds) {
       for (const Cell& cell : contest.cells) {
         const bool sure = seed == plan.study.seeds.front() || contest.cells.size() == 1;
-        visit(cell, plan.runs.at(report::run_name(cell, seed)), sure);
+        visit(cell, plan.runs.at(study::run_name(cell, seed)), sure);
       }
     }
   }
 }
 
-Json plan_json(const StudyPlan& plan) {
+Json plan_json(const study::StudyPlan& plan) {
   Json list = Json::array();
   each_run(plan, [&](const Cell& cell, const StudyRun& run, bool sure) {
     list.push_back({{"name", run.name},
@@ -74,7 +74,7 @@ Json plan_json(const StudyPlan& plan) {
   return list;
 }
 
-std::string plan_text(const StudyPlan& plan) {
+std::string plan_text(const study::StudyPlan& plan) {
   size_t width = 4;
   for (const auto& [name, run] : plan.runs) width = std::max(width, name.size());
   std::string text = format("{:<{}}  {:>11}  {:>13}  {:>9}  {:>13}  state\n", "run", width,
@@ -84,7 +84,7 @@ std::string plan_text(const StudyPlan& plan) {
                    run.params, run.forward_flops, run.phases.total, run.train_flops,
                    name_of(plan.states.at(run.name)), sure ? "" : ", if best");
   });
-  return text + format("{} runs\n", report::count_runs(plan.study, plan.contests));
+  return text + format("{} runs\n", study::count_runs(plan.study, plan.contests));
 }
 
 struct CellResult {
@@ -94,14 +94,14 @@ struct CellResult {
   bool chosen;
 };
 
-std::vector<CellResult> results(const StudyPlan& plan, const StudyRunner& runner) {
+std::vector<CellResult> results(const study::StudyPlan& plan, const study::StudyRunner& runner) {
   std::vector<CellResult> list;
   for (const Contest& contest : plan.contests) {
     for (const Cell& cell : contest.cells) {
       CellResult result{&cell, {}, {}, {}, runner.chosen().contains(cell.name)};
       std::vector<double> losses;
       for (const i64 seed : plan.study.seeds) {
-        const std::string name = report::run_name(cell, seed);
+        const std::string name = study::run_name(cell, seed);
         if (const auto at = runner.losses().find(name); at != runner.losses().end()) {
           result.runs.push_back(name);
           losses.push_back(at->second);
@@ -115,7 +115,7 @@ std::vector<CellResult> results(const StudyPlan& plan, const StudyRunner& runner
   return list;
 }
 
-Json results_json(const StudyPlan& plan, const StudyRunner& runner) {
+Json results_json(const study::StudyPlan& plan, const study::StudyRunner& runner) {
   const auto number = [](double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); };
   Json groups = Json::array();
   for (const CellResult& r : results(plan, runner)) {
@@ -131,7 +131,7 @@ Json results_json(const StudyPlan& plan, const StudyRunner& runner) {
   return {{"groups", groups}, {"stopped", runner.stopped()}};
 }
 
-std::string results_text(const StudyPlan& plan, const StudyRunner& runner) {
+std::string results_text(const study::StudyPlan& plan, const study::StudyRunner& runner) {
   const std::vector<CellResult> list = results(plan, runner);
   size_t width = 5;
   for (const CellResult& r : list) width = std::max(width, r.cell->name.size());
@@ -149,11 +149,11 @@ std::string results_text(const StudyPlan& plan, const StudyRunner& runner) {
 }
 
 // What is left to say on stderr, and the exit status.
-int conclude(const StudyPlan& plan, const StudyRunner& runner, const std::string& path) {
+int conclude(const study::StudyPlan& plan, const study::StudyRunner& runner, const std::string& path) {
   const std::string& out = plan.study.out;
   if (!runner.losses().empty()) {
     std::string best;
-    for (const std::string& key : report::keys_of_best(plan.study)) best += " --best " + key;
+    for (const std::string& key : study::keys_of_best(plan.study)) best += " --best " + key;
     std::fprintf(stderr, "compare them: lathe report %s%s --out %s/report.html\n", out.c_str(),
                  best.c_str(), out.c_str());
   }
@@ -183,13 +183,13 @@ int cmd_study(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   }
-  const StudyPlan plan = plan_study(path);
+  const study::StudyPlan plan = study::plan_study(path);
   if (dry_run) {
     print(json ? plan_json(plan).dump(2) + "\n" : plan_text(plan));
     return 0;
   }
   set_library_environment();  // for the runs
-  StudyRunner runner(plan, train_program("study"));
+  study::StudyRunner runner(plan, train_program("study"));
   runner.run();
   print(json ? results_json(plan, runner).dump(2) + "\n" : results_text(plan, runner));
   return conclude(plan, runner, path);

@@ -2,11 +2,31 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/stop_signals.h"
 #include "cli/commands_train.h"
 #include "cli/output.h"
+#include "run/progress.h"
 #include "train/trainer.h"
 
 namespace lathe {
+
+namespace {
+
+// Progress on stderr; stops on a signal.
+class TerminalObserver : public train::RunObserver {
+ public:
+  explicit TerminalObserver(i64 log_every) : progress_(log_every, stderr) {}
+  void say(const std::string& line) override { progress_.say(line); }
+  void step(const StepMetrics& metrics) override { progress_.step(metrics); }
+  bool stop_asked() override { return StopSignals::caught(); }
+  std::string stop_reason() override { return std::string(StopSignals::name()); }
+
+ private:
+  StopSignals signals_;
+  Progress progress_;
+};
+
+}  // namespace
 
 int cmd_train(int argc, char** argv) {
   CLI::App app("Train a model as a run file says.", "lathe train");
@@ -31,7 +51,8 @@ int cmd_train(int argc, char** argv) {
     print(print_toml(run));
     return 0;
   }
-  return train::run_training(run, resume) == train::RunEnd::kFinished ? 0 : 1;
+  TerminalObserver observer(run.log_every);
+  return train::run_training(run, resume, observer) == train::RunEnd::kFinished ? 0 : 1;
 }
 
 }  // namespace lathe

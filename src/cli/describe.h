@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/fields.h"
-#include "model/counts.h"
+#include "run/training_cost.h"
 
 namespace lathe {
 
@@ -18,8 +18,7 @@ struct Description {
   TrainCount train;
 };
 
-// Error where the guide has nothing to guide, or its share leaves (0, 1]. A guide_share of 0 stands
-// for the default: a half for fixed_steps, for fixed_flops what matches the dense twin's FLOPs.
+// Error where the guide has nothing to guide, or its share is none.
 Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> training);
 
 // The shape is part of the command line's contract (DESIGN.md); train_total is null without tokens.

@@ -50,10 +50,10 @@ std::string train_text(const Description& d) {
   const TrainPlan& t = *d.training;
   std::string text =
       format("  training        {:.4g} FLOP: {} tokens, {} steps of {} tokens\n", d.train.flops,
-             scaled(t.tokens, ""), grouped(d.train.steps), grouped(t.batch_tokens));
-  if (t.guide != GuideMode::kOff) {
+             scaled(t.tokens, ""), grouped(d.train.phases.total), grouped(t.batch_tokens));
+  if (t.guide.mode != GuideMode::kOff) {
     text += format("                  self-guided {}: {} guided steps, share {:.4f}\n",
-                   name_of(t.guide), grouped(d.train.guided_steps), t.guide_share);
+                   name_of(t.guide.mode), grouped(d.train.phases.guided), t.guide.share);
   }
   return text;
 }
@@ -69,10 +69,7 @@ bool structured(const Plan& plan) {
 
 std::string twin_text(const Description& d) {
   std::optional<TrainPlan> training = d.training;
-  if (training) {
-    training->guide = GuideMode::kOff;
-    training->guide_share = 0;
-  }
+  if (training) training->guide = {};
   const Description twin = describe_model(dense_twin(d.plan.spec), training);
   std::string text = "against the same model with every linear dense\n";
   const auto row = [&](const char* name, double own, double dense, const std::string& of) {

@@ -13,8 +13,6 @@
 namespace lathe {
 namespace {
 
-constexpr const char* kFileName = "/dataset.json";
-
 void check_keys(const Json& object, const std::vector<std::string>& known,
                 const std::string& where) {
   for (const auto& [key, value] : object.items()) {
@@ -81,7 +79,7 @@ std::string to_json(const DatasetInfo& info) {
 }
 
 DatasetInfo load_dataset_info(const std::string& dir) {
-  const std::string path = dir + kFileName;
+  const std::string path = dir + "/" + kDatasetFile;
   if (!has_dataset_info(dir)) {
     fail("[data] '{}' has no dataset.json, expected a folder made by 'lathe data prepare'", dir);
   }
@@ -90,7 +88,7 @@ DatasetInfo load_dataset_info(const std::string& dir) {
 
 bool has_dataset_info(const std::string& dir) {
   std::error_code ignored;
-  return std::filesystem::exists(dir + kFileName, ignored);
+  return std::filesystem::exists(dir + "/" + kDatasetFile, ignored);
 }
 
 int32_t require_end_of_text(const Tokenizer& tokenizer) {
@@ -177,7 +175,7 @@ DatasetInfo DatasetWriter::finish() {
   train_.writer.finish();
   val_.writer.finish();
   DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info};
-  write_file_atomically(dir_ + kFileName, to_json(info));
+  write_file_atomically(dir_ + "/" + kDatasetFile, to_json(info));
   return info;
 }
 

@@ -14,6 +14,8 @@
 
 namespace lathe {
 
+inline constexpr const char* kDatasetFile = "dataset.json";
+
 struct SplitInfo {
   i64 tokens = 0;     // with the end-of-text tokens
   i64 bytes = 0;      // of the source text (UTF-8), for bits per byte

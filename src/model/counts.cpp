@@ -57,50 +57,9 @@ i64 guide_weights(const Plan& plan) {
   return weights;
 }
 
-double guide_flops_per_token(const Plan& plan, GuideDraw draw, double mean_alpha) {
-  double dense = 0, structured = 0;
-  for (const TensorInfo& t : guide_list(plan)) {
-    dense += 2 * static_cast<double>(t.numel());
-    structured += 2 * static_cast<double>(linear_macs(*t.linear));
-  }
-  switch (draw) {
-    case GuideDraw::kAlways:
-      return dense;
-    case GuideDraw::kPaper:
-      return mean_alpha * dense;
-    case GuideDraw::kUnbiased:
-      return mean_alpha * (dense - structured);
-  }
-  return dense;
-}
-
-TrainCount count_training(const Plan& plan, const TrainPlan& training) {
-  LATHE_CHECK(training.batch_tokens > 0);
-  TrainCount count;
-  const double batch = static_cast<double>(training.batch_tokens);
-  const i64 steps = static_cast<i64>(training.tokens / batch);
-  count.steps = steps;
-  if (training.guide != GuideMode::kOff) {
-    count.guided_steps = static_cast<i64>(static_cast<double>(steps) * training.guide_share);
-    if (training.guide == GuideMode::kFixedFlops) count.steps += count.guided_steps;
-  }
-  const double forward = forward_flops_per_token(plan, plan.spec.context_length);
-  const double guide =
-      guide_flops_per_token(plan, training.draw) * static_cast<double>(count.guided_steps);
-  count.flops = 3 * batch * (static_cast<double>(count.steps) * forward + guide);
-  return count;
-}
-
 ModelSpec dense_twin(ModelSpec spec) {
   spec.ffn_linear = spec.attention_linear = {};
   return spec;
-}
-
-double matching_guide_share(const Plan& plan, GuideDraw draw, double mean_alpha) {
-  const i64 context = plan.spec.context_length;
-  const double own = forward_flops_per_token(plan, context);
-  const double dense = forward_flops_per_token(make_plan(dense_twin(plan.spec)), context);
-  return (dense - own) / (own + guide_flops_per_token(plan, draw, mean_alpha));
 }
 
 ByteCount count_bytes(const Plan& plan) {

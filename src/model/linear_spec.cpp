@@ -46,9 +46,10 @@ std::vector<i64> factor_shape(i64 blocks, i64 rows, i64 cols) {
 }  // namespace
 
 void LinearOption::visit_fields(FieldVisitor& v) {
-  v.field("kind", kind, "how the matrix is parametrised");
-  if (row(kind).takes_rank) v.field("rank", rank, "inner width");
-  if (row(kind).takes_blocks) v.field("n_blocks", n_blocks, "blocks on the diagonal");
+  constexpr KeyMeaning structure{.role = KeyRole::kStructure};
+  v.field("kind", kind, "how the matrix is parametrised", structure);
+  if (row(kind).takes_rank) v.field("rank", rank, "inner width", structure);
+  if (row(kind).takes_blocks) v.field("n_blocks", n_blocks, "blocks on the diagonal", structure);
 }
 
 std::optional<TwoFactor> two_factor(const LinearSpec& spec) {

@@ -8,26 +8,38 @@
 namespace lathe {
 
 void TopologyOption::visit_fields(FieldVisitor& v) {
-  v.field("kind", kind, "how the blocks are connected");
+  constexpr KeyMeaning structure{.role = KeyRole::kStructure};
+  v.field("kind", kind, "how the blocks are connected", structure);
   const Topology& options = lathe::topology(kind);
-  if (options.takes_paths) v.field("n_paths", n_paths, "parallel paths");
+  if (options.takes_paths) v.field("n_paths", n_paths, "parallel paths", structure.within(1, 4096));
   if (options.takes_stages) {
-    v.field("blocks_per_stage", blocks_per_stage, "blocks before each halving of the width");
+    v.field("blocks_per_stage", blocks_per_stage, "blocks before each halving of the width",
+            structure.within(1, 4096));
   }
   if (options.takes_kernel) {
-    v.field("kernel_size", kernel_size, "positions the halving convolution sees, causal");
+    v.field("kernel_size", kernel_size, "positions the halving convolution sees, causal",
+            structure.within(1, 64));
   }
 }
 
+namespace {
+
+constexpr KeyMeaning kSize{.role = KeyRole::kSize};
+constexpr KeyMeaning kStructure{.role = KeyRole::kStructure};
+constexpr double kMostIds = 1 << 24;
+
+}  // namespace
+
 void ModelSpec::visit_fields(FieldVisitor& v) {
-  v.field("vocab_size", vocab_size, "token ids");
-  v.field("context_length", context_length, "positions");
-  v.field("d_model", d_model, "width of the residual stream");
-  v.field("n_layers", n_layers, "blocks in all");
-  v.field("n_heads", n_heads, "query heads");
-  v.field("n_kv_heads", n_kv_heads, "key and value heads; divides n_heads");
-  v.field("d_head", d_head, "width of a head");
-  v.field("d_ff", d_ff, "width of the feed-forward layer");
+  v.field("vocab_size", vocab_size, "token ids", KeyMeaning{}.within(1, kMostIds));
+  v.field("context_length", context_length, "positions", KeyMeaning{}.within(1, kMostIds));
+  v.field("d_model", d_model, "width of the residual stream", kSize.within(1, 1 << 20));
+  v.field("n_layers", n_layers, "blocks in all", kSize.within(1, 4096));
+  v.field("n_heads", n_heads, "query heads", kSize.within(1, 1 << 16));
+  v.field("n_kv_heads", n_kv_heads, "key and value heads; divides n_heads",
+          KeyMeaning{}.within(1, 1 << 16));
+  v.field("d_head", d_head, "width of a head", kSize.within(1, 1 << 16));
+  v.field("d_ff", d_ff, "width of the feed-forward layer", kSize.within(1, 1 << 22));
   v.section("topology", topology, "");
   v.field("norm", norm, "");
   v.field("norm_eps", norm_eps, "");
@@ -39,31 +51,21 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.field("tie_embeddings", tie_embeddings, "the head is the token embedding");
   v.section("ffn_linear", ffn_linear, "");
   v.section("attention_linear", attention_linear, "");
-  v.field("dense_ffn_layers", dense_ffn_layers, "blocks whose feed-forward stays dense");
-  v.field("init_std", init_std, "standard deviation of initial weights");
+  v.field("dense_ffn_layers", dense_ffn_layers, "blocks whose feed-forward stays dense",
+          kStructure);
+  v.field("init_std", init_std, "standard deviation of initial weights",
+          {.role = KeyRole::kFollows});
   v.field("init_residual_scale", init_residual_scale,
           "initial weights that write to the residual stream divided by sqrt(2 n_layers)");
   v.field("tokenizer", tokenizer, "tokenizer file in the model directory, or bytes");
 }
 
 void ModelSpec::validate() const {
-  const auto in_range = [](std::string_view key, i64 value, i64 most) {
-    if (value < 1 || value > most) fail("[spec] {} is {}, expected 1 … {}", key, value, most);
-  };
-  constexpr i64 kMost = i64{1} << 24;  // keeps every product of three in 63 bits… two are checked
-  in_range("vocab_size", vocab_size, kMost);
-  in_range("context_length", context_length, kMost);
-  in_range("d_model", d_model, 1 << 20);
-  in_range("n_layers", n_layers, 4096);
-  in_range("n_heads", n_heads, 1 << 16);
-  in_range("n_kv_heads", n_kv_heads, 1 << 16);
-  in_range("d_head", d_head, 1 << 16);
-  in_range("d_ff", d_ff, 1 << 22);
-  in_range("topology.n_paths", topology.n_paths, 4096);
-  in_range("topology.blocks_per_stage", topology.blocks_per_stage, 4096);
-  in_range("topology.kernel_size", topology.kernel_size, 64);
+  check_ranges(*this, "spec");
   // Four matrices of 2^43 weights a block, 4096 blocks: every sum stays within 63 bits.
-  in_range("n_heads × d_head", n_heads * d_head, 1 << 22);
+  if (n_heads * d_head > 1 << 22) {
+    fail("[spec] n_heads × d_head is {}, expected 1 … {}", n_heads * d_head, 1 << 22);
+  }
   if (n_heads % n_kv_heads) {
     fail("[spec] n_kv_heads {} does not divide n_heads {}", n_kv_heads, n_heads);
   }

@@ -11,8 +11,7 @@ namespace {
 
 // Every key is one of a run file, be it one that these runs have no use for.
 void check_keys(const std::vector<RunRecord>& runs, const std::vector<std::string>& keys) {
-  RunKeys known;
-  flatten(write_fields(RunSpec{}), "", known);
+  RunKeys known = flatten(write_fields(RunSpec{}));
   for (const RunRecord& run : runs) known.insert(run.keys.begin(), run.keys.end());
   for (const std::string& key : keys) {
     if (known.contains(key)) continue;

@@ -1,47 +1,13 @@
 #include "report/run_keys.h"
 
+#include <algorithm>
 #include <numeric>
+
+#include "run/run_spec.h"
 
 namespace lathe::report {
 
 namespace {
-
-struct KeyRow {
-  std::string_view key;
-  KeyRole role;
-};
-
-constexpr KeyRow kKeys[] = {
-    {"seed", KeyRole::kIgnored},
-    {"out", KeyRole::kIgnored},
-    {"device", KeyRole::kIgnored},
-    {"threads", KeyRole::kIgnored},
-    {"recompute", KeyRole::kIgnored},
-    {"checkpoint_every", KeyRole::kIgnored},
-    {"keep_checkpoints", KeyRole::kIgnored},
-    {"eval_every", KeyRole::kIgnored},
-    {"sample_every", KeyRole::kIgnored},
-    {"sample_tokens", KeyRole::kIgnored},
-    {"sample_prompt", KeyRole::kIgnored},
-    {"log_every", KeyRole::kIgnored},
-    {"guard.max_skips", KeyRole::kIgnored},
-    {"data.micro_batch", KeyRole::kIgnored},  // the update is the same sum
-    {"model.d_model", KeyRole::kSize},
-    {"model.n_layers", KeyRole::kSize},
-    {"model.d_ff", KeyRole::kSize},
-    {"model.n_heads", KeyRole::kSize},
-    {"model.d_head", KeyRole::kSize},
-    {"steps", KeyRole::kSize},
-    {"tokens", KeyRole::kSize},
-    {"flops", KeyRole::kSize},
-    {"optimizer.lr", KeyRole::kFollows},
-    {"optimizer.spectron_lr", KeyRole::kFollows},
-    {"data.global_batch", KeyRole::kFollows},
-    {"schedule.warmup", KeyRole::kFollows},
-    {"schedule.cooldown", KeyRole::kFollows},
-    {"self_guided.share", KeyRole::kFollows},
-    {"model.init_std", KeyRole::kFollows},
-};
 
 // part / whole in lowest terms, and what of: "1/4 d_model"; "1/1" is left away.
 std::string share_of(i64 part, i64 whole, const char* name) {
@@ -58,63 +24,32 @@ void write_as_share(RunKeys& keys, const char* key, i64 whole, const char* name)
   at->second = share_of(at->second.get<i64>(), whole, name);
 }
 
-RunKeys keys_of_role(const RunRecord& run, KeyRole role) {
+RunKeys keys_of(const RunRecord& run, std::initializer_list<KeyRole> roles) {
   RunKeys keys;
   for (const auto& [key, value] : run.keys) {
-    if (role_of(key) == role) keys[key] = value;
+    const KeyRole role = meaning_of(key).role;
+    if (std::find(roles.begin(), roles.end(), role) != roles.end()) keys[key] = value;
   }
   return keys;
-}
-
-bool is_length(std::string_view key) { return key == "steps" || key == "tokens" || key == "flops"; }
-
-bool starts_with_any(const std::string& key, std::initializer_list<std::string_view> prefixes) {
-  for (const std::string_view prefix : prefixes) {
-    if (key.starts_with(prefix)) return true;
-  }
-  return false;
 }
 
 }  // namespace
 
-KeyRole role_of(const std::string& key) {
-  for (const KeyRow& row : kKeys) {
-    if (key == row.key) return row.role;
-  }
-  return KeyRole::kVariant;
-}
-
 RunKeys result_keys(const RunRecord& run) {
-  RunKeys keys = run.keys;
-  std::erase_if(keys, [](const auto& item) { return role_of(item.first) == KeyRole::kIgnored; });
-  return keys;
+  return keys_of(run, {KeyRole::kVariant, KeyRole::kSize, KeyRole::kLength, KeyRole::kFollows,
+                       KeyRole::kStructure});
 }
 
-RunKeys size_keys(const RunRecord& run) { return keys_of_role(run, KeyRole::kSize); }
-RunKeys following_keys(const RunRecord& run) { return keys_of_role(run, KeyRole::kFollows); }
+RunKeys size_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kSize, KeyRole::kLength}); }
+RunKeys length_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kLength}); }
+RunKeys following_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kFollows}); }
+RunKeys twin_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kVariant, KeyRole::kSize}); }
 
 RunKeys variant_keys(const RunRecord& run) {
-  RunKeys keys = keys_of_role(run, KeyRole::kVariant);
+  RunKeys keys = keys_of(run, {KeyRole::kVariant, KeyRole::kStructure});
   write_as_share(keys, "model.ffn_linear.rank", run.model.d_model, "d_model");
   write_as_share(keys, "model.attention_linear.rank", run.model.d_model, "d_model");
   write_as_share(keys, "model.n_kv_heads", run.model.n_heads, "n_heads");
-  return keys;
-}
-
-RunKeys length_keys(const RunRecord& run) {
-  RunKeys keys = run.keys;
-  std::erase_if(keys, [](const auto& item) { return !is_length(item.first); });
-  return keys;
-}
-
-RunKeys twin_keys(const RunRecord& run) {
-  RunKeys keys = result_keys(run);
-  std::erase_if(keys, [](const auto& item) {
-    return role_of(item.first) == KeyRole::kFollows || is_length(item.first) ||
-           starts_with_any(item.first, {"model.ffn_linear.", "model.attention_linear.",
-                                        "model.dense_ffn_layers", "model.topology.", "self_guided.",
-                                        "init", "optimizer.factor_"});  // the last two: of factors
-  });
   return keys;
 }
 

@@ -1,5 +1,5 @@
-// What each key of a run file means to a comparison: one table, from which groups, families of
-// sizes and dense twins follow.
+// The keys of a run by what they mean to a comparison (base/fields.h's KeyRole, beside each field):
+// groups, families of sizes and dense twins follow from them.
 #pragma once
 
 #include <string>
@@ -7,15 +7,6 @@
 #include "report/run_record.h"
 
 namespace lathe::report {
-
-enum class KeyRole {
-  kIgnored,  // names or watches the run; the result is the same
-  kSize,     // how large the model is and how long it trains
-  kFollows,  // usually set to suit the size: part of the variant only where two groups of one size
-             // differ in it
-  kVariant,  // everything else
-};
-KeyRole role_of(const std::string& key);
 
 // The keys that decide the result: equal for runs of one group.
 RunKeys result_keys(const RunRecord& run);

@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
 #include "base/median.h"
+#include "run/run_directory.h"
 #include "run/run_spec.h"
 
 namespace lathe::report {
@@ -33,30 +34,19 @@ T key_or(const RunKeys& keys, const std::string& key, T otherwise, const std::st
   return value.get<T>();
 }
 
-// What decides how many steps a run has, as the trainer reads it.
-struct GuidedSection {
-  SelfGuidedSpec self_guided;
-  void visit_fields(FieldVisitor& v) { v.section("self_guided", self_guided, ""); }
-};
-
 // Self-guided training with fixed FLOPs appends its guided steps to those of the run file.
 i64 planned_steps(const Json& run_file, const RunKeys& keys, const ModelSpec& model,
                   const std::string& where) {
   RunSpec run;
   run.steps = key_or<i64>(keys, "steps", 0, where);
-  if (run.steps < 1 || run.steps > kMostSteps) {
-    fail("[report] {}: 'steps' is {}, expected 1 … {}", where, run.steps, kMostSteps);
-  }
-  GuidedSection section;
+  static_cast<ModelSpec&>(run.model) = model;
   if (const auto at = run_file.find("self_guided"); at != run_file.end()) {
-    read_fields(Json{{"self_guided", *at}}, section, "[report] " + where);
+    read_fields(*at, run.self_guided, "[report] " + where + ": self_guided");
   }
-  run.model = model;
-  run.self_guided = section.self_guided;
-  if (!(run.self_guided.share >= 0 && run.self_guided.share <= 1)) {
-    fail("[report] {}: 'self_guided.share' is {}, expected 0 … 1", where, run.self_guided.share);
-  }
-  return blaming("[report] " + where, [&] { return phases_of(run).total; });
+  return blaming("[report] " + where, [&] {
+    check_ranges(run, "run");
+    return phases_of(run).total;
+  });
 }
 
 std::vector<ValidationPoint> place_validations(const MetricsLog& log) {
@@ -76,32 +66,18 @@ std::vector<ValidationPoint> place_validations(const MetricsLog& log) {
 
 }  // namespace
 
-void flatten(const Json& tree, const std::string& prefix, RunKeys& keys) {
-  for (const auto& [key, value] : tree.items()) {
-    if (value.is_object()) {
-      flatten(value, prefix + key + ".", keys);
-    } else {
-      keys[prefix + key] = value;
-    }
-  }
-}
-
 RunRecord make_run_record(const std::string& path, const Json& run_file, const MetricsLog& log) {
-  const std::string where = path + "/run.toml";
+  const std::string where = path + "/" + kRunFile;
   RunRecord run;
   run.path = path;
-  flatten(run_file, "", run.keys);
+  run.keys = flatten(run_file);
   if (!run_file.contains("model") || !run_file.at("model").is_object()) {
     fail("[report] {}: no [model]; expected the resolved run file that lathe train writes", where);
   }
-  Json model = run_file.at("model");
-  model.erase("init_from");  // of the run, not of the model
-  run.model = parse_model_spec(model, where);
-  try {
-    make_plan(run.model);
-  } catch (const Error& e) {
-    fail("[report] {}: {}", where, e.what());
-  }
+  RunModel model;
+  read_fields(run_file.at("model"), model, where);
+  blaming("[report] " + where, [&] { make_plan(model); });
+  run.model = model;
   run.seed = key_or<i64>(run.keys, "seed", 1, where);
   run.planned_steps = planned_steps(run_file, run.keys, run.model, where);
   // Where a budget is given, the steps follow from it: models of one budget are of one size.
@@ -136,14 +112,14 @@ RunRecord make_run_record(const std::string& path, const Json& run_file, const M
 RunRecord read_run(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) fail("[report] {}: no such run directory", path);
-  for (const char* name : {"run.toml", "metrics.jsonl"}) {
+  for (const char* name : {kRunFile, kMetricsFile}) {
     if (!fs::is_regular_file(path + "/" + name, ignored)) {
       fail("[report] {}: holds no {}; expected a run directory, as lathe train makes it", path,
            name);
     }
   }
-  const std::string metrics = path + "/metrics.jsonl";
-  return make_run_record(path, load_config(path + "/run.toml"),
+  const std::string metrics = path + "/" + kMetricsFile;
+  return make_run_record(path, load_config(path + "/" + kRunFile),
                          parse_metrics(read_text_file(metrics), metrics));
 }
 

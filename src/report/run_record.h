@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/config_tree.h"
 #include "model/model_spec.h"
 #include "report/curves.h"
 
@@ -17,11 +18,8 @@ struct ValidationPoint {
   double loss = 0, bits_per_byte = 0;
 };
 
-// run.toml as dotted keys and their values; tables are not in it, lists are values.
-using RunKeys = std::map<std::string, Json>;
-
-// Adds the leaves of a table of tables, each key with `prefix` in front.
-void flatten(const Json& tree, const std::string& prefix, RunKeys& keys);
+// run.toml by its dotted keys.
+using RunKeys = FlatConfig;
 
 struct RunRecord {
   std::string path;  // as it was given

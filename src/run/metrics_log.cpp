@@ -1,12 +1,16 @@
 #include "run/metrics_log.h"
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "base/fields.h"
 
-namespace lathe::report {
+namespace lathe {
 
 namespace {
 
@@ -21,7 +25,7 @@ struct Line {
 
   template <class... Args>
   [[noreturn]] void refuse(std::string_view pattern, const Args&... args) const {
-    fail("[report] {}: line {}: {}", where, number, format(pattern, args...));
+    fail("[metrics] {}: line {}: {}", where, number, format(pattern, args...));
   }
 
   // NaN where the key is absent or null.
@@ -99,11 +103,73 @@ MetricsLog parse_metrics(std::string_view text, const std::string& where) {
         log.cut = true;
         break;
       }
-      fail("[report] {}: line {}: no JSON object; the file is damaged there", where, number);
+      fail("[metrics] {}: line {}: no JSON object; the file is damaged there", where, number);
     }
     take_line({object, where, number}, log);
   }
   return log;
 }
 
-}  // namespace lathe::report
+namespace {
+
+// JSON has no NaN or infinity: null, so that every line parses.
+Json number(double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); }
+
+std::string lines_up_to(const std::string& path, i64 keep_steps) {
+  std::string kept;
+  if (!std::filesystem::exists(path)) return kept;
+  std::istringstream in(read_text_file(path));
+  for (std::string line; std::getline(in, line);) {
+    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer() ||
+        object["step"].get<i64>() > keep_steps) {
+      continue;
+    }
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+MetricsFile::MetricsFile(const std::string& path, i64 keep_steps) : path_(path) {
+  write_file_atomically(path, keep_steps > 0 ? lines_up_to(path, keep_steps) : "");
+  file_ = std::fopen(path.c_str(), "ae");
+  if (!file_) fail_errno("[metrics] cannot write " + path);
+}
+
+MetricsFile::~MetricsFile() {
+  if (file_) std::fclose(file_);
+}
+
+void MetricsFile::line(const std::string& text) {
+  if (std::fputs((text + "\n").c_str(), file_) < 0 || std::fflush(file_) != 0) {
+    fail_errno("[metrics] cannot write " + path_);
+  }
+}
+
+void MetricsFile::step(const StepMetrics& m) {
+  Json object;
+  object["step"] = m.step;
+  object["tokens"] = m.tokens;
+  object["loss"] = number(m.loss);
+  object["lr"] = m.lr;
+  object["grad_norm"] = number(m.grad_norm);
+  object["tokens_per_s"] = m.tokens_per_s;
+  object["peak_share"] = m.peak_share;
+  object["flops"] = m.flops;
+  object["ms"] = m.ms;
+  if (m.alpha) object["alpha"] = *m.alpha;
+  if (m.skipped) object["skipped"] = true;
+  line(object.dump());
+}
+
+void MetricsFile::validation(i64 step, double loss, double bits_per_byte) {
+  Json object;
+  object["step"] = step;
+  object["val_loss"] = number(loss);
+  object["val_bits_per_byte"] = number(bits_per_byte);
+  line(object.dump());
+}
+
+}  // namespace lathe

@@ -1,14 +1,16 @@
-// The lines of a run's metrics.jsonl, as numbers. The file comes from outside: every line is
-// checked.
+// A run's metrics.jsonl, one object a line: written while it trains, and read back as numbers. What is
+// read comes from outside: every line is checked.
 #pragma once
 
+#include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/numeric.h"
 
-namespace lathe::report {
+namespace lathe {
 
 // One update. A number that is null in the file (JSON has no NaN) or absent is NaN.
 struct StepLine {
@@ -37,4 +39,36 @@ struct MetricsLog {
 // that a newer lathe may write more.
 MetricsLog parse_metrics(std::string_view text, const std::string& where);
 
-}  // namespace lathe::report
+struct StepMetrics {
+  i64 step = 0, steps = 0;  // step counts from 1 once it is done
+  i64 tokens = 0;           // seen so far
+  double loss = 0;          // mean over the step's tokens, nats
+  double lr = 0, grad_norm = 0;
+  double tokens_per_s = 0;
+  double peak_share = 0;  // model FLOPs a second over the measured matrix-product peak
+  double flops = 0;       // so far
+  double ms = 0;
+  bool skipped = false;
+  std::optional<double> alpha;  // in guided steps
+};
+
+// Appends to metrics.jsonl: one flushed line a call.
+class MetricsFile {
+ public:
+  // Keeps the lines of steps ≤ keep_steps (a resumed run repeats what came after); an unfinished
+  // last line is dropped. keep_steps = 0 starts anew.
+  MetricsFile(const std::string& path, i64 keep_steps);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  void step(const StepMetrics& m);
+  void validation(i64 step, double loss, double bits_per_byte);
+
+ private:
+  void line(const std::string& text);
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace lathe

@@ -1,84 +1,24 @@
 #include "run/resume.h"
 
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
-namespace lathe::train {
+#include "base/config_tree.h"
+#include "run/run_directory.h"
 
-namespace {
-
-enum class Change { kFree, kSaid };
-
-// A key, or a section with everything in it. What no row names may not change.
-struct Rule {
-  std::string_view key;
-  Change change;
-};
-constexpr Rule kRules[] = {
-    {"out", Change::kFree},
-    {"device", Change::kFree},
-    {"threads", Change::kFree},
-    {"recompute", Change::kFree},
-    {"checkpoint_every", Change::kFree},
-    {"keep_checkpoints", Change::kFree},
-    {"eval_every", Change::kFree},
-    {"eval_tokens", Change::kFree},
-    {"sample_every", Change::kFree},
-    {"sample_tokens", Change::kFree},
-    {"sample_prompt", Change::kFree},
-    {"log_every", Change::kFree},
-    {"guard", Change::kFree},
-    {"model.init_from", Change::kFree},   // where the first weights came from
-    {"data.path", Change::kFree},         // what is in it is compared by its fingerprint
-    {"data.micro_batch", Change::kFree},  // the same samples, summed in another order
-    {"precision", Change::kSaid},
-    {"steps", Change::kSaid},
-    {"flops", Change::kSaid},
-    {"tokens", Change::kSaid},
-    {"optimizer.lr", Change::kSaid},
-    {"optimizer.betas", Change::kSaid},
-    {"optimizer.eps", Change::kSaid},
-    {"optimizer.weight_decay", Change::kSaid},
-    {"optimizer.decay", Change::kSaid},
-    {"optimizer.clip", Change::kSaid},
-    {"schedule", Change::kSaid},
-};
-
-// Every value that is no object, by its dotted key.
-void flatten(const Json& tree, const std::string& prefix,
-             std::map<std::string, std::string>& into) {
-  for (const auto& [key, value] : tree.items()) {
-    if (value.is_object()) {
-      flatten(value, prefix + key + ".", into);
-    } else {
-      into[prefix + key] = value.dump();
-    }
-  }
-}
-
-const Rule* rule_of(const std::string& key) {
-  for (const Rule& rule : kRules) {
-    if (key == rule.key || key.starts_with(std::string(rule.key) + ".")) return &rule;
-  }
-  return nullptr;
-}
-
-}  // namespace
+namespace lathe {
 
 std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec& run,
                                            const std::string& folder) {
-  std::map<std::string, std::string> before, now;
-  flatten(write_fields(stored), "", before);
-  flatten(write_fields(run), "", now);
+  const FlatConfig before = flatten(write_fields(stored)), now = flatten(write_fields(run));
   std::set<std::string> keys;
   for (const auto* side : {&before, &now}) {
     for (const auto& [key, value] : *side) keys.insert(key);
   }
-  const auto value_in = [](const std::map<std::string, std::string>& side, const std::string& key) {
+  const auto value_in = [](const FlatConfig& side, const std::string& key) {
     const auto found = side.find(key);
-    return found == side.end() ? std::string("nothing") : found->second;
+    return found == side.end() ? std::string("nothing") : found->second.dump();
   };
   std::vector<std::string> said;
   const i64 guided = phases_of(stored).guided, guided_now = phases_of(run).guided;
@@ -92,20 +32,23 @@ std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec&
   for (const std::string& key : keys) {
     const std::string was = value_in(before, key), is = value_in(now, key);
     if (was == is) continue;
-    const Rule* rule = rule_of(key);
-    if (!rule) {
-      fail("[run] {} was trained with {} = {}, and the run file has {}; start another run for that",
-           folder, key, was, is);
-    }
-    if (rule->change == Change::kSaid) {
-      said.push_back(format("[run] {} was {} up to here and is {} from now on", key, was, is));
+    switch (meaning_of(key).on_resume) {
+      case OnResume::kRefused:
+        fail(
+            "[run] {} was trained with {} = {}, and the run file has {}; start another run for that",
+            folder, key, was, is);
+      case OnResume::kSaid:
+        said.push_back(format("[run] {} was {} up to here and is {} from now on", key, was, is));
+        break;
+      case OnResume::kFree:
+        break;
     }
   }
   return said;
 }
 
 RunSpec with_kept_choices(RunSpec run) {
-  const std::string file = run.out + "/run.toml";
+  const std::string file = run.out + "/" + kRunFile;
   std::error_code ignored;
   const bool open = run.precision == Precision::kAuto || run.threads == 0;
   if (!open || !std::filesystem::exists(file, ignored)) return run;
@@ -115,4 +58,4 @@ RunSpec with_kept_choices(RunSpec run) {
   return run;
 }
 
-}  // namespace lathe::train
+}  // namespace lathe

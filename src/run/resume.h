@@ -6,7 +6,7 @@
 
 #include "run/run_spec.h"
 
-namespace lathe::train {
+namespace lathe {
 
 // Compares the run that wrote the checkpoint `folder` with the run that is to go on from it, key by
 // key. Keys that do not touch the weights may differ (threads, output, micro-batch); those that
@@ -21,4 +21,4 @@ std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec&
 // run.toml. Error where that is damaged.
 RunSpec with_kept_choices(RunSpec run);
 
-}  // namespace lathe::train
+}  // namespace lathe

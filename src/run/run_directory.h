@@ -14,6 +14,12 @@
 
 namespace lathe {
 
+// Names in a run directory; those of a checkpoint that are no model's are in its step's folder.
+inline constexpr const char* kRunFile = "run.toml";
+inline constexpr const char* kMetricsFile = "metrics.jsonl";
+inline constexpr const char* kTrainerFile = "trainer.json";
+inline constexpr const char* kTrainerTensorsFile = "trainer.safetensors";
+
 // checksums.json: {"name of a file in the folder": its checksum, …}, at least one. Throws Error
 // naming `where`.
 std::map<std::string, uint32_t> parse_checksums(std::string_view text, const std::string& where);

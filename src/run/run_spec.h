@@ -2,8 +2,8 @@
 // --print-config` shows them.
 #pragma once
 
-#include "model/counts.h"
 #include "model/model_spec.h"
+#include "run/training_cost.h"
 
 namespace lathe {
 
@@ -34,12 +34,38 @@ constexpr auto names_of(FactorDecay) { return enum_names<FactorDecay>("plain", "
 constexpr auto names_of(GuideSchedule) { return enum_names<GuideSchedule>("cosine", "linear"); }
 constexpr auto names_of(GuideHandoff) { return enum_names<GuideHandoff>("keep", "reproject"); }
 
+// What most keys that do not touch the weights are.
+inline constexpr KeyMeaning kAside{.on_resume = OnResume::kFree, .role = KeyRole::kIgnored};
+// What may become another on the way, and is compared.
+inline constexpr KeyMeaning kAdjustable{.on_resume = OnResume::kSaid};
+inline constexpr KeyMeaning kAdjustableFollows{.on_resume = OnResume::kSaid,
+                                               .role = KeyRole::kFollows};
+inline constexpr KeyMeaning kRunLength{.on_resume = OnResume::kSaid, .role = KeyRole::kLength};
+inline constexpr KeyMeaning kOfFactors{.role = KeyRole::kStructure};
+
+// [model]: a spec, and what its weights begin with.
+struct RunModel : ModelSpec {
+  std::string init_from;
+  void visit_fields(FieldVisitor& v) {
+    v.field("init_from", init_from, "model directory whose spec and weights to begin with",
+            {.on_resume = OnResume::kFree});
+    ModelSpec::visit_fields(v);
+  }
+};
+
 struct DataSpec {
-  std::vector<std::string> path;  // prepared folders
-  std::vector<double> weights;    // one a folder; empty: by their tokens
+  std::vector<std::string> path;
+  std::vector<double> weights;  // one a folder
   i64 micro_batch = 8;
   i64 global_batch = 8;
-  void visit_fields(FieldVisitor& v);
+  void visit_fields(FieldVisitor& v) {
+    // What is in the folders is compared by its fingerprint.
+    v.field("path", path, "folders made by lathe data prepare", {.on_resume = OnResume::kFree});
+    v.field("weights", weights, "share of samples a folder; empty: by their tokens");
+    v.field("micro_batch", micro_batch, "sequences a forward pass", kAside.from(1));
+    v.field("global_batch", global_batch, "sequences an update",
+            KeyMeaning{.role = KeyRole::kFollows}.within(1, 1e9));
+  }
 };
 
 struct OptimizerSpec {
@@ -53,7 +79,24 @@ struct OptimizerSpec {
   FactorRate factor_lr = FactorRate::kUniform;
   FactorDecay factor_decay = FactorDecay::kPlain;
   double spectron_lr = 0.05;
-  void visit_fields(FieldVisitor& v);
+  void visit_fields(FieldVisitor& v) {
+    v.field("kind", kind, "");
+    v.field("lr", lr, "peak learning rate", kAdjustableFollows.within(0, 100));
+    v.field("betas", betas, "", kAdjustable.within(0, 0.9999999));
+    // In f32 a smaller one is lost, and a weight whose gradient was always 0 becomes 0 / 0.
+    v.field("eps", eps, "of Adam's denominator, above 0", kAdjustable.within(1e-30, 1));
+    v.field("weight_decay", weight_decay, "", kAdjustable.within(0, 100));
+    v.field("decay", decay, "what decays: embeddings and linears, or every parameter",
+            kAdjustable);
+    v.field("clip", clip, "largest norm of the whole gradient; 0: none",
+            kAdjustable.within(0, 1e9));
+    v.field("factor_lr", factor_lr, "rates of factors: all lr, or by the shape of their blocks",
+            kOfFactors);
+    v.field("factor_decay", factor_decay, "of factors: each one, or the product they stand for",
+            kOfFactors);
+    v.field("spectron_lr", spectron_lr, "spectron: largest spectral norm of a product's change",
+            KeyMeaning{.role = KeyRole::kFollows}.within(0, 1));
+  }
 };
 
 struct ScheduleSpec {
@@ -61,7 +104,15 @@ struct ScheduleSpec {
   double warmup = 0.05;
   double min_lr = 0.1;
   double cooldown = 0.2;
-  void visit_fields(FieldVisitor& v);
+  void visit_fields(FieldVisitor& v) {
+    v.field("kind", kind, "", kAdjustable);
+    v.field("warmup", warmup, "share of the steps, or steps where 1 or more",
+            kAdjustableFollows.within(0, 1e12));
+    v.field("min_lr", min_lr, "last learning rate as a share of the peak",
+            kAdjustable.within(0, 1));
+    v.field("cooldown", cooldown, "wsd: share of the steps, or steps, of the final decay",
+            kAdjustableFollows.within(0, 1e12));
+  }
 };
 
 // Self-guided training; see train/nn/guidance.h.
@@ -72,12 +123,37 @@ struct SelfGuidedSpec {
   GuideDraw stochastic = GuideDraw::kPaper;
   double alpha_end = 0;
   GuideHandoff handoff = GuideHandoff::kKeep;
-  void visit_fields(FieldVisitor& v);
+  void visit_fields(FieldVisitor& v) {
+    v.field("mode", mode,
+            "a dense path beside structured linears at first: off; fixed_steps; or "
+            "fixed_flops, which goes on until as much is spent as on the dense model",
+            kOfFactors);
+    // No more guided steps than there are.
+    v.field("share", share,
+            "of the steps that are guided; 0: half, or what fixed_flops asks for",
+            KeyMeaning{.role = KeyRole::kFollows}.within(0, 1));
+    v.field("schedule", schedule, "of alpha, the weight of the dense path", kOfFactors);
+    v.field("stochastic", stochastic,
+            "when the dense path is computed: always; or with probability "
+            "alpha, mixed (paper) or in place of the factors (unbiased)",
+            kOfFactors);
+    v.field("alpha_end", alpha_end, "alpha at the end of the guided steps",
+            kOfFactors.within(0, 0.999));
+    v.field("handoff", handoff,
+            "at that end: keep the factors, or reproject the mixture onto them", kOfFactors);
+  }
+  // With the share as it is given.
+  Guide guide() const {
+    return {.mode = mode, .share = share, .draw = stochastic, .mean_alpha = (1 + alpha_end) / 2};
+  }
 };
 
 struct GuardSpec {
   i64 max_skips = 10;
-  void visit_fields(FieldVisitor& v);
+  void visit_fields(FieldVisitor& v) {
+    v.field("max_skips", max_skips, "stop after so many updates in a row with a loss not finite",
+            kAside.from(0));
+  }
 };
 
 struct RunSpec {
@@ -99,31 +175,66 @@ struct RunSpec {
   i64 sample_tokens = 64;
   std::string sample_prompt = "The";
   i64 log_every = 10;
-  std::string init_from;
-  ModelSpec model;
+  RunModel model;
   DataSpec data;
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   SelfGuidedSpec self_guided;
   GuardSpec guard;
 
-  void visit_fields(FieldVisitor& v);
-  // Error unless every number is in range; steps are set from tokens or flops where these are
-  // given.
-  void validate();
+  void visit_fields(FieldVisitor& v) {
+    v.field("out", out, "run directory", kAside);
+    v.field("seed", seed, "", {.role = KeyRole::kIgnored});
+    v.field("steps", steps, "updates", kRunLength.within(1, static_cast<double>(kMostSteps)));
+    v.field("tokens", tokens, "in place of steps where not 0", kRunLength.from(0));
+    v.field("flops", flops,
+            "in place of steps where not 0: what training costs, guidance included",
+            kRunLength.within(0, 1e30));
+    v.field("init", init,
+            "of factors: the paper's; spectral: nearest to a normal matrix; or "
+            "orthogonal, dense feed-forward layers too",
+            kOfFactors);
+    v.field("device", device, "", kAside);
+    v.field("precision", precision,
+            "of the matrix products; masters are f32; auto: bf16 where the device multiplies it "
+            "itself, else f32",
+            kAdjustable);
+    v.field("threads", threads, "0: what affinity and cgroup allow, or one where that is faster",
+            kAside.from(0));
+    v.field("recompute", recompute, "forget activations inside blocks and compute them again",
+            kAside);
+    v.field("checkpoint_every", checkpoint_every, "steps", kAside.from(0));
+    v.field("keep_checkpoints", keep_checkpoints, "newest ones kept, beside the best",
+            kAside.from(1));
+    v.field("eval_every", eval_every, "steps; 0: at the end only", kAside.from(0));
+    v.field("eval_tokens", eval_tokens,
+            "validation tokens a time, at most; whole windows of the context",
+            KeyMeaning{.on_resume = OnResume::kFree}.from(1));
+    v.field("sample_every", sample_every, "steps; 0: none", kAside.from(0));
+    v.field("sample_tokens", sample_tokens, "", kAside.from(0));
+    v.field("sample_prompt", sample_prompt, "", kAside);
+    v.field("log_every", log_every, "steps between lines where the output is no terminal",
+            kAside.from(1));
+    v.section("model", model, "preset = NAME or spec = FILE, then any key of a spec");
+    v.section("data", data, "");
+    v.section("optimizer", optimizer, "");
+    v.section("schedule", schedule, "");
+    v.section("self_guided", self_guided, "");
+    v.section("guard", guard, "");
+  }
+  // Error unless every number is in range and the keys fit together.
+  void validate() const;
+  // Sets steps from tokens or flops, where these are given, on a valid run. Error where they do not
+  // pay for one.
+  void resolve();
   i64 batch_tokens() const { return data.global_batch * model.context_length; }
 };
 
-// The phases of a run, by update: guided while step < guided; from `steps` on, which only
-// fixed_flops goes past, the first batches come again.
-struct Phases {
-  i64 steps = 0;   // updates on new batches
-  i64 guided = 0;  // G
-  i64 total = 0;   // steps, plus G for fixed_flops: what the schedules span
-  // The batch of an update, as a number in the data order.
-  i64 batch_of(i64 step) const { return step < steps ? step : step - steps; }
-};
-// Pure; `run` is validated.
+// What a key of a run file means, dotted; that of a key that no row says more of where there is
+// none, so that the files of a newer lathe can be compared too.
+KeyMeaning meaning_of(const std::string& key);
+
+// Pure; `run` is valid.
 Phases phases_of(const RunSpec& run);
 
 // What training is expected to cost, guidance included.

@@ -4,7 +4,7 @@
 
 #include "base/config_tree.h"
 
-namespace lathe::train {
+namespace lathe {
 
 void TrainerState::visit_fields(FieldVisitor& v) {
   v.field("step", step, "");
@@ -36,4 +36,4 @@ TrainerState parse_trainer_state(std::string_view text, const std::string& where
   return state;
 }
 
-}  // namespace lathe::train
+}  // namespace lathe

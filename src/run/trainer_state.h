@@ -5,7 +5,7 @@
 
 #include "base/fields.h"
 
-namespace lathe::train {
+namespace lathe {
 
 // Everything else is a pure function of this and the run file.
 struct TrainerState {
@@ -27,4 +27,4 @@ struct TrainerState {
 // Error that names `where` for text that is no such state, or one that no run can be in.
 TrainerState parse_trainer_state(std::string_view text, const std::string& where);
 
-}  // namespace lathe::train
+}  // namespace lathe

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-namespace lathe {
+namespace lathe::study {
 
 ChildProcesses::ChildProcesses() {
   // Where a parent has left SIGCHLD ignored, children vanish unseen.
@@ -64,4 +64,4 @@ bool ChildProcesses::stopped(int milliseconds) {
   return stopped_;
 }
 
-}  // namespace lathe
+}  // namespace lathe::study

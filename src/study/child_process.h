@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace lathe {
+namespace lathe::study {
 
 // Takes SIGINT, SIGTERM and SIGCHLD out of the ordinary way while it lives: one at a time, in a
 // process without other threads.
@@ -28,4 +28,4 @@ class ChildProcesses {
   bool stopped_ = false;
 };
 
-}  // namespace lathe
+}  // namespace lathe::study

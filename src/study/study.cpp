@@ -6,7 +6,7 @@
 #include "base/config_tree.h"
 #include "base/suggest.h"
 
-namespace lathe::report {
+namespace lathe::study {
 
 namespace {
 
@@ -237,4 +237,4 @@ size_t count_runs(const Study& study, const std::vector<Contest>& contests) {
   return n;
 }
 
-}  // namespace lathe::report
+}  // namespace lathe::study

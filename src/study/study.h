@@ -11,7 +11,7 @@
 
 #include "run/run_spec.h"
 
-namespace lathe::report {
+namespace lathe::study {
 
 struct AxisValue {
   std::string name;
@@ -84,4 +84,4 @@ std::optional<size_t> choose_best(std::span<const double> losses);
 // The last validation loss of a finished run, NaN where it has none.
 double final_loss_of(const StudyRun& run);
 
-}  // namespace lathe::report
+}  // namespace lathe::study

@@ -10,14 +10,9 @@
 #include "base/atomic_file.h"
 #include "base/file_lock.h"
 
-namespace lathe {
+namespace lathe::study {
 
 namespace {
-
-using report::Cell;
-using report::Contest;
-using report::RunState;
-using report::StudyRun;
 
 void say(const std::string& text) { std::fprintf(stderr, "%s\n", one_line(text).c_str()); }
 
@@ -31,21 +26,21 @@ std::string duration(double seconds) {
 
 StudyPlan plan_study(const std::string& path) {
   StudyPlan plan;
-  plan.study = report::parse_study(read_text_file(path), path);
-  plan.contests = report::study_contests(plan.study);
-  plan.runs = report::resolve_runs(plan.study, plan.contests, path);
-  for (const auto& [name, run] : plan.runs) plan.states[name] = report::state_of(run);
+  plan.study = parse_study(read_text_file(path), path);
+  plan.contests = study_contests(plan.study);
+  plan.runs = resolve_runs(plan.study, plan.contests, path);
+  for (const auto& [name, run] : plan.runs) plan.states[name] = state_of(run);
   return plan;
 }
 
 StudyRunner::StudyRunner(const StudyPlan& plan, std::string program)
     : plan_(plan),
       program_(std::move(program)),
-      total_(report::count_runs(plan.study, plan.contests)) {
+      total_(count_runs(plan.study, plan.contests)) {
   const std::vector<i64>& seeds = plan.study.seeds;
   for (const Contest& contest : plan.contests) {
     const auto cost = [&](const Cell& cell) {
-      return plan.runs.at(report::run_name(cell, seeds.front())).train_flops;
+      return plan.runs.at(run_name(cell, seeds.front())).train_flops;
     };
     for (const Cell& cell : contest.cells) flops_left_ += cost(cell);
     // Which cell gets the other seeds is not known yet.
@@ -84,7 +79,7 @@ bool StudyRunner::run_contest(const Contest& contest) {
   if (!complete) return false;
   size_t chosen = 0;
   if (plan_.study.best) {
-    const std::optional<size_t> best = report::choose_best(losses);
+    const std::optional<size_t> best = choose_best(losses);
     if (!best) {
       if (given_up_.insert(contest.name).second) {
         say(format("lathe: {}: no {} has a final loss, so no other seed is run",
@@ -104,7 +99,7 @@ bool StudyRunner::run_contest(const Contest& contest) {
 }
 
 bool StudyRunner::run_one(const Cell& cell, i64 seed) {
-  const StudyRun& run = plan_.runs.at(report::run_name(cell, seed));
+  const StudyRun& run = plan_.runs.at(run_name(cell, seed));
   if (done_.contains(run.name)) return true;
   stopped_ = children_.stopped();
   if (stopped_) return false;
@@ -115,7 +110,7 @@ bool StudyRunner::run_one(const Cell& cell, i64 seed) {
   const std::optional<FileLock> mine = FileLock::try_take(folder + "/" + run.name + ".lock");
   if (!mine) return false;
   const std::string head = format("[{}/{}] {}", done_.size() + 1, total_, run.name);
-  const RunState state = report::state_of(run);
+  const RunState state = state_of(run);
   if (state == RunState::kFinished || train(run, state == RunState::kNew, head)) {
     take_result(run, head);
   }
@@ -126,7 +121,7 @@ bool StudyRunner::run_one(const Cell& cell, i64 seed) {
 }
 
 double StudyRunner::loss_of(const Cell& cell, i64 seed) const {
-  const auto loss = losses_.find(report::run_name(cell, seed));
+  const auto loss = losses_.find(run_name(cell, seed));
   return loss == losses_.end() ? std::numeric_limits<double>::quiet_NaN() : loss->second;
 }
 
@@ -141,7 +136,7 @@ bool StudyRunner::train(const StudyRun& run, bool anew, const std::string& head)
   const int status = children_.run(arguments);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   stopped_ = children_.stopped();
-  const bool finished = status == 0 && report::state_of(run) == RunState::kFinished;
+  const bool finished = status == 0 && state_of(run) == RunState::kFinished;
   if (finished && anew) {
     flops_trained_ += run.train_flops;
     seconds_ += seconds.count();
@@ -158,7 +153,7 @@ bool StudyRunner::train(const StudyRun& run, bool anew, const std::string& head)
 
 void StudyRunner::take_result(const StudyRun& run, const std::string& head) {
   try {
-    const double loss = report::final_loss_of(run);
+    const double loss = final_loss_of(run);
     losses_[run.name] = loss;
     say(format("{}: final validation loss {:.4f}", head, loss));
   } catch (const Error& e) {
@@ -172,4 +167,4 @@ std::string StudyRunner::time_left() const {
   return format(", about {} left", duration(seconds_ / flops_trained_ * flops_left_));
 }
 
-}  // namespace lathe
+}  // namespace lathe::study

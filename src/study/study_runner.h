@@ -10,13 +10,13 @@
 #include "study/child_process.h"
 #include "study/study.h"
 
-namespace lathe {
+namespace lathe::study {
 
 struct StudyPlan {
-  report::Study study;
-  std::vector<report::Contest> contests;
-  report::StudyRuns runs;
-  std::map<std::string, report::RunState> states;  // of every run
+  Study study;
+  std::vector<Contest> contests;
+  StudyRuns runs;
+  std::map<std::string, RunState> states;  // of every run
 };
 
 // Reads and checks the study and what is there of its runs. Writes nothing.
@@ -38,13 +38,13 @@ class StudyRunner {
 
  private:
   // Whether nothing of it is left to do; what another process trains is.
-  bool run_contest(const report::Contest& contest);
+  bool run_contest(const Contest& contest);
   // Whether it is dealt with: finished, failed, or passed over because it was before.
-  bool run_one(const report::Cell& cell, i64 seed);
+  bool run_one(const Cell& cell, i64 seed);
   // Its final loss; NaN where it failed, has none or is not dealt with.
-  double loss_of(const report::Cell& cell, i64 seed) const;
-  bool train(const report::StudyRun& run, bool anew, const std::string& head);
-  void take_result(const report::StudyRun& run, const std::string& head);
+  double loss_of(const Cell& cell, i64 seed) const;
+  bool train(const StudyRun& run, bool anew, const std::string& head);
+  void take_result(const StudyRun& run, const std::string& head);
   std::string time_left() const;
 
   const StudyPlan& plan_;
@@ -58,4 +58,4 @@ class StudyRunner {
   std::map<std::string, double> losses_;
 };
 
-}  // namespace lathe
+}  // namespace lathe::study

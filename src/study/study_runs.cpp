@@ -5,13 +5,12 @@
 
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
-#include "report/run_keys.h"
-#include "report/run_record.h"
+#include "run/metrics_log.h"
 #include "run/run_directory.h"
 #include "run/spec_source.h"
 #include "study/study.h"
 
-namespace lathe::report {
+namespace lathe::study {
 
 namespace {
 
@@ -59,7 +58,7 @@ std::string culprit(const Study& study, const Cell& cell, const Json& base,
 // Keys whose values a run directory may have otherwise: they change no result, or (data.path) the
 // trainer compares what is behind them.
 bool may_differ(const std::string& key) {
-  return key != "seed" && (role_of(key) == KeyRole::kIgnored || key == "data.path");
+  return key != "seed" && (meaning_of(key).role == KeyRole::kIgnored || key == "data.path");
 }
 
 void check_same(const Json& stored, const Json& own, const std::string& prefix,
@@ -117,9 +116,9 @@ RunState state_of(const StudyRun& run) {
   std::error_code ignored;
   if (!fs::exists(folder, ignored)) return RunState::kNew;
   if (!fs::is_directory(folder, ignored)) fail("[study] {} is no folder", folder);
-  if (!fs::exists(folder + "/run.toml", ignored)) return RunState::kStarted;
+  if (!fs::exists(folder + "/" + kRunFile, ignored)) return RunState::kStarted;
   // Read as a run file, so that a key that a newer lathe has added has its default in both.
-  const RunSpec stored = blaming(folder, [&] { return load_run_spec(folder + "/run.toml", {}); });
+  const RunSpec stored = blaming(folder, [&] { return load_run_spec(folder + "/" + kRunFile, {}); });
   RunSpec own = run.spec;
   if (own.precision == Precision::kAuto) own.precision = stored.precision;  // resolved there
   check_same(write_fields(stored), write_fields(own), "", folder);
@@ -128,7 +127,7 @@ RunState state_of(const StudyRun& run) {
   const std::vector<i64> steps = directory.steps();
   if (steps.empty() || steps.back() < run.phases.total) return RunState::kStarted;
   // Stopped after the last step, before its validation.
-  const std::string state = directory.checkpoint(steps.back()) + "/trainer.json";
+  const std::string state = directory.checkpoint(steps.back()) + "/" + kTrainerFile;
   if (!fs::exists(state, ignored)) return RunState::kFinished;
   const Json json = Json::parse(read_text_file(state), nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.value("finished", Json(true)) == Json(false)
@@ -140,9 +139,7 @@ std::vector<std::string> keys_of_best(const Study& study) {
   if (!study.best) return {};
   std::set<std::string> keys;
   for (const AxisValue& value : study.axes[*study.best].values) {
-    RunKeys flat;
-    flatten(value.set, "", flat);
-    for (const auto& [key, item] : flat) keys.insert(key);
+    for (const auto& [key, item] : flatten(value.set)) keys.insert(key);
   }
   return {keys.begin(), keys.end()};
 }
@@ -155,6 +152,10 @@ std::optional<size_t> choose_best(std::span<const double> losses) {
   return best;
 }
 
-double final_loss_of(const StudyRun& run) { return read_run(run.spec.out).final_loss; }
+double final_loss_of(const StudyRun& run) {
+  const std::string path = run.spec.out + "/" + kMetricsFile;
+  const MetricsLog log = parse_metrics(read_text_file(path), path);
+  return log.validations.empty() ? std::nan("") : log.validations.back().loss;
+}
 
-}  // namespace lathe::report
+}  // namespace lathe::study

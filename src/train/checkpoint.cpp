@@ -94,18 +94,18 @@ void save_trainer(const std::string& folder, const TrainerState& state, TrainedS
                        const at::Tensor& t) { tensors.push_back(to_write(name, shape, t, held)); };
   visit_states(kModelPrefix, model, add);
   if (guide) visit_states(kGuidePrefix, *guide, add);
-  write_safetensors(folder + "/trainer.safetensors", tensors, {});
-  write_file_atomically(folder + "/trainer.json", write_fields(state).dump(2) + "\n");
+  write_safetensors(folder + "/" + kTrainerTensorsFile, tensors, {});
+  write_file_atomically(folder + "/" + kTrainerFile, write_fields(state).dump(2) + "\n");
 }
 
 TrainerState load_trainer_state(const std::string& folder) {
-  const std::string path = folder + "/trainer.json";
+  const std::string path = folder + "/" + kTrainerFile;
   return parse_trainer_state(read_text_file(path), path);
 }
 
 void load_checkpoint(const std::string& folder, TrainedSet model, const TrainedSet* guide) {
   load_weights(SafetensorsFile(folder + "/" + kWeightsFile), model.parameters);
-  const SafetensorsFile file(folder + "/trainer.safetensors");
+  const SafetensorsFile file(folder + "/" + kTrainerTensorsFile);
   const auto read = [&](const std::string& name, const std::vector<i64>& shape,
                         const at::Tensor& into) { read_into(file, name, shape, into); };
   visit_states(kModelPrefix, model, read);

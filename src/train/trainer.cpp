@@ -14,13 +14,12 @@
 #include "train/checkpoint.h"
 #include "train/data.h"
 #include "train/device.h"
-#include "train/metrics.h"
 #include "train/model_scorer.h"
 #include "train/nn/init.h"
 #include "train/nn/model.h"
 #include "train/optim/schedule.h"
+#include "train/process_group.h"
 #include "train/sample.h"
-#include "train/stop_signals.h"
 #include "train/thread_choice.h"
 #include "weights/model_directory.h"
 
@@ -32,8 +31,9 @@ using Clock = std::chrono::steady_clock;
 
 class Trainer {
  public:
-  Trainer(const RunSpec& run, bool resume)
-      : run_((check_fresh(run, resume), resume ? with_kept_choices(run) : run)),
+  Trainer(const RunSpec& run, bool resume, RunObserver& observer)
+      : observer_(observer),
+        run_((check_fresh(run, resume), resume ? with_kept_choices(run) : run)),
         device_(open_device(run_.device, run_.threads)),
         thread_choice_(run_.threads, device_),
         precision_(open_precision(run_.precision, run_.device)),
@@ -43,15 +43,13 @@ class Trainer {
         directory_(run.out),  // made once the run is known to be possible
         lock_(lock(run, resume)),
         parameters_(plan_, device_, precision_.precision),
-        optimizer_(run.optimizer, parameters_),
-        progress_(run.log_every, stderr) {
+        optimizer_(run.optimizer, parameters_) {
     run_.precision = precision_.precision;
-    if (!precision_.line.empty()) progress_.say(precision_.line);
+    if (!precision_.line.empty()) observer_.say(precision_.line);
     start(resume);
   }
 
   RunEnd run() {
-    const StopSignals signals;
     peak_flops_ = measured_peak_flops(device_, parameters_.compute_dtype);
     say_start();
     catch_up();
@@ -65,11 +63,11 @@ class Trainer {
     if (state_.step == phases_.total && !state_.finished) {
       evaluate();
       if (due(run_.sample_every)) sample();
-      state_.finished = !StopSignals::caught();
+      state_.finished = !stopping();
       if (state_.finished) write_checkpoint();
     }
     if (!state_.finished) return stopped();
-    progress_.say(format("done: {} in {:.0f} s of training; model in {}", run_.out, state_.seconds,
+    observer_.say(format("done: {} in {:.0f} s of training; model in {}", run_.out, state_.seconds,
                          directory_.checkpoint(state_.step)));
     return RunEnd::kFinished;
   }
@@ -92,17 +90,23 @@ class Trainer {
     return std::move(*taken);
   }
 
+  // Whether any process has been asked to stop; from then on it holds.
+  bool stopping() {
+    stopping_ = stopping_ || group_->any(observer_.stop_asked());
+    return stopping_;
+  }
+
   bool due(i64 every) const { return every > 0 && state_.step % every == 0; }
 
   void start(bool resume) {
     std::optional<i64> from;
     if (resume) {
-      from = directory_.newest_whole([&](const std::string& text) { progress_.say(text); });
-      if (!from) progress_.say(format("[run] {} has no whole checkpoint; starting anew", run_.out));
+      from = directory_.newest_whole([&](const std::string& text) { observer_.say(text); });
+      if (!from) observer_.say(format("[run] {} has no whole checkpoint; starting anew", run_.out));
     }
     if (from) {
       const std::string folder = directory_.checkpoint(*from);
-      const RunSpec stored = load_run_spec(folder + "/run.toml", {});
+      const RunSpec stored = load_run_spec(folder + "/" + kRunFile, {});
       const std::vector<std::string> changes = changes_on_resume(stored, run_, folder);
       state_ = load_trainer_state(folder);
       if (state_.data != data_.fingerprint) {
@@ -115,18 +119,18 @@ class Trainer {
             "or start another run",
             folder, state_.step, phases_.total);
       }
-      for (const std::string& change : changes) progress_.say(change);
+      for (const std::string& change : changes) observer_.say(change);
       saved_step_ = state_.step;
       state_.finished &= state_.step == phases_.total;
       if (state_.step < phases_.guided) begin_guidance();
       const std::optional<TrainedSet> guide = guide_set();
       load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
     } else {
-      if (run_.init_from.empty()) {
+      if (run_.model.init_from.empty()) {
         initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
-        const auto say = [&](const std::string& text) { progress_.say(text); };
-        load_weights(*open_model_directory(model_directory(run_.init_from, say)).weights,
+        const auto say = [&](const std::string& text) { observer_.say(text); };
+        load_weights(*open_model_directory(model_directory(run_.model.init_from, say)).weights,
                      parameters_);
       }
       if (phases_.guided > 0) {
@@ -137,8 +141,8 @@ class Trainer {
     }
     model_.emplace(plan_, parameters_, run_.recompute, guide_ ? &guide_->guidance : nullptr);
     directory_.remove_unfinished();
-    write_file_atomically(directory_.file("run.toml"), print_toml(run_));
-    metrics_.emplace(directory_.file("metrics.jsonl"), state_.step);
+    write_file_atomically(directory_.file(kRunFile), print_toml(run_));
+    metrics_.emplace(directory_.file(kMetricsFile), state_.step);
   }
 
   void begin_guidance() { guide_.emplace(plan_, run_, phases_.guided, device_); }
@@ -151,7 +155,7 @@ class Trainer {
     }
     model_.emplace(plan_, parameters_, run_.recompute);
     guide_.reset();
-    progress_.say(format("step {}: the guided phase is over", state_.step));
+    observer_.say(format("step {}: the guided phase is over", state_.step));
   }
 
   TrainedSet model_set() { return {parameters_, optimizer_}; }
@@ -162,7 +166,7 @@ class Trainer {
 
   void say_start() {
     const ParamCount count = count_params(plan_);
-    progress_.say(
+    observer_.say(
         format("{} parameters, {:.1f} MFLOP a token forward; steps {} … {} of {} tokens; {} on {} "
                "threads, "
                "peak {:.0f} GFLOP/s",
@@ -175,7 +179,7 @@ class Trainer {
     if (phases_.total > phases_.steps) {
       line += format("; the first {} batches come again at the end", phases_.guided);
     }
-    progress_.say(line);
+    observer_.say(line);
   }
 
   // Summed loss of the update's batch; gradients of its mean are in parameters_ and the guide's.
@@ -190,7 +194,7 @@ class Trainer {
     at::Tensor loss;
     std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
     for (i64 done = 0; done < run_.data.global_batch; done += micro) {
-      if (StopSignals::caught()) return {};
+      if (stopping()) return {};
       data_.train->read_batch(static_cast<uint64_t>(first + done), micro, ids);
       const at::Tensor all =
           at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong))
@@ -219,6 +223,8 @@ class Trainer {
     double flops = 0;
     const at::Tensor loss = accumulate_gradients(flops);
     if (!loss.defined()) return false;
+    group_->sum(loss);
+    for (Parameters* set : sets) group_->sum(set->flat_grad);
     // Not finite if either is: the optimizers then leave the weights alone.
     const at::Tensor norm = gradient_norm(sets) + (loss - loss);
     optimizer_.step(lr, norm);
@@ -245,9 +251,9 @@ class Trainer {
     m.flops = state_.flops;
     m.ms = seconds * 1000;
     metrics_->step(m);
-    progress_.step(m);
+    observer_.step(m);
     if (m.skipped) {
-      progress_.say(format("step {}: the loss or gradient is not finite; update skipped", m.step));
+      observer_.say(format("step {}: the loss or gradient is not finite; update skipped", m.step));
       if (state_.skipped_in_row > run_.guard.max_skips) {
         fail(
             "[guard] {} updates in a row had a loss or gradient that is not finite "
@@ -263,8 +269,8 @@ class Trainer {
   void use_threads(int chosen) {
     if (chosen > 1) return;
     run_.threads = chosen;
-    write_file_atomically(directory_.file("run.toml"), print_toml(run_));
-    progress_.say(format(
+    write_file_atomically(directory_.file(kRunFile), print_toml(run_));
+    observer_.say(format(
         "one thread is faster here than {} ({:.2f} s an update against {:.2f}): going on with "
         "one; threads = {} chooses otherwise",
         thread_choice_.all(), thread_choice_.seconds_on_one(), thread_choice_.seconds_on_all(),
@@ -276,26 +282,26 @@ class Trainer {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
     ModelScorer scorer(*model_, plan_, device_);
     const Perplexity p = perplexity(scorer, data_.validation, run_.data.micro_batch,
-                                    [](i64, i64, double) { return !StopSignals::caught(); });
-    if (StopSignals::caught()) return;
+                                    [&](i64, i64, double) { return !stopping(); });
+    if (stopping()) return;
     state_.last_eval_step = state_.step;
     state_.last_val_loss = p.nll_per_token;
     metrics_->validation(state_.step, p.nll_per_token, p.bits_per_byte);
-    progress_.say(format("step {}: validation loss {:.4f}, {:.4f} bits per byte ({} tokens)",
+    observer_.say(format("step {}: validation loss {:.4f}, {:.4f} bits per byte ({} tokens)",
                          state_.step, p.nll_per_token, p.bits_per_byte, p.n_tokens));
   }
 
   void sample() {
-    if (run_.sample_tokens == 0 || StopSignals::caught()) return;
+    if (run_.sample_tokens == 0 || stopping()) return;
     const std::string text =
         sample_text(*model_, plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
-                    static_cast<uint64_t>(run_.seed), device_, StopSignals::caught);
-    if (!StopSignals::caught()) progress_.say(format("step {}: sample: {}", state_.step, text));
+                    static_cast<uint64_t>(run_.seed), device_, [&] { return stopping(); });
+    if (!stopping()) observer_.say(format("step {}: sample: {}", state_.step, text));
   }
 
   void save() {
     evaluate();  // so that the best checkpoint is known
-    if (!StopSignals::caught()) write_checkpoint();
+    if (!stopping()) write_checkpoint();
   }
 
   // What a run that was stopped at this step has left out of it.
@@ -308,12 +314,12 @@ class Trainer {
 
   RunEnd stopped() {
     if (state_.step == 0) {
-      progress_.say(format("stopped by {} before the first step was done; nothing is saved",
-                           StopSignals::name()));
+      observer_.say(format("stopped by {} before the first step was done; nothing is saved",
+                           observer_.stop_reason()));
       return RunEnd::kStopped;
     }
     if (saved_step_ != state_.step) write_checkpoint();
-    progress_.say(format("stopped by {} after step {}; go on with --resume", StopSignals::name(),
+    observer_.say(format("stopped by {} after step {}; go on with --resume", observer_.stop_reason(),
                          state_.step));
     return RunEnd::kStopped;
   }
@@ -346,12 +352,15 @@ class Trainer {
       save_model(folder, run_.model, parameters_, *data_.tokenizer);
       const std::optional<TrainedSet> guide = guide_set();
       save_trainer(folder, state_, model_set(), guide ? &*guide : nullptr);
-      write_file_atomically(folder + "/run.toml", print_toml(run_));
+      write_file_atomically(folder + "/" + kRunFile, print_toml(run_));
     });
     saved_step_ = state_.step;
     directory_.prune(run_.keep_checkpoints, state_.best_step);
   }
 
+  RunObserver& observer_;
+  std::unique_ptr<ProcessGroup> group_ = single_process();
+  bool stopping_ = false;
   RunSpec run_;
   at::Device device_;
   ThreadChoice thread_choice_;
@@ -374,7 +383,6 @@ class Trainer {
   };
   std::optional<Guide> guide_;
   std::optional<Model> model_;
-  Progress progress_;
   TrainerState state_;
   i64 saved_step_ = -1;  // of the newest checkpoint
   std::optional<MetricsFile> metrics_;
@@ -383,6 +391,8 @@ class Trainer {
 
 }  // namespace
 
-RunEnd run_training(const RunSpec& run, bool resume) { return Trainer(run, resume).run(); }
+RunEnd run_training(const RunSpec& run, bool resume, RunObserver& observer) {
+  return Trainer(run, resume, observer).run();
+}
 
 }  // namespace lathe::train

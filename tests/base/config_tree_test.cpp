@@ -123,50 +123,6 @@ TEST_CASE("config: a file is TOML by its ending, else JSON; a missing one is an 
                        "none.json"));
 }
 
-TEST_CASE("config: a file is laid on its base, which is beside it and may have one of its own") {
-  const test::TempDir dir;
-  std::filesystem::create_directories(dir.file("sub"));
-  write_file_atomically(dir.file("a.toml"),
-                        "x = 1\ny = 1\nz = 1\n[f]\nkind = \"low_rank\"\nrank = 4\n");
-  write_file_atomically(dir.file("sub/b.toml"),
-                        "base = \"../a.toml\"\ny = 2\nz = 2\n[f]\nkind = \"dense\"\n");
-  write_file_atomically(dir.file("c.toml"), "base = \"sub/b.toml\"\nz = 3\n");
-  CHECK(load_config_on_base(dir.file("c.toml")) ==
-        json(R"({"f": {"kind": "dense"}, "x": 1, "y": 2, "z": 3})"));
-  CHECK(load_config_on_base(dir.file("a.toml")) == load_config(dir.file("a.toml")));
-}
-
-TEST_CASE("config: files that [model] of a base names stay those beside the base") {
-  const test::TempDir dir;
-  std::filesystem::create_directories(dir.file("sub/deep"));
-  write_file_atomically(dir.file("sub/deep/a.toml"),
-                        "[model]\nspec = \"m.json\"\ninit_from = \"../w\"\n");
-  write_file_atomically(dir.file("sub/b.toml"), "base = \"deep/a.toml\"\n");
-  write_file_atomically(dir.file("c.toml"), "base = \"sub/b.toml\"\nz = 3\n");
-  CHECK(load_config_on_base(dir.file("c.toml")) ==
-        Json{{"model", {{"init_from", "sub/w"}, {"spec", "sub/deep/m.json"}}}, {"z", 3}});
-  // The file's own names are left as they are, and so is a full path.
-  write_file_atomically(dir.file("sub/a.toml"), "[model]\nspec = \"/x/m.json\"\n");
-  write_file_atomically(dir.file("d.toml"), "base = \"sub/a.toml\"\n[model]\ninit_from = \"w\"\n");
-  CHECK(load_config_on_base(dir.file("d.toml")) ==
-        Json{{"model", {{"spec", "/x/m.json"}, {"init_from", "w"}}}});
-}
-
-TEST_CASE("config: a base that is not there, no text, or itself is an Error naming the file") {
-  const test::TempDir dir;
-  const auto refusal = [&](const std::string& text) {
-    write_file_atomically(dir.file("a.toml"), text);
-    return test::error_text([&] { load_config_on_base(dir.file("a.toml")); });
-  };
-  const std::string missing = refusal("base = \"none.toml\"\n");
-  CHECK(missing.starts_with(dir.file("a.toml") + ": "));
-  CHECK(test::contains(missing, "none.toml"));
-  CHECK(test::contains(refusal("base = 3\n"), "a.toml: base is no text"));
-  CHECK(test::contains(refusal("base = \"a.toml\"\n"), "a.toml: more than 8 files with a base"));
-  write_file_atomically(dir.file("list.json"), "[1]");
-  CHECK(load_config_on_base(dir.file("list.json")).is_array());
-}
-
 TEST_CASE("config: a table of dotted keys is laid on the tree like overrides") {
   Json tree = json(R"({"m": {"f": {"kind": "low_rank", "rank": 4}, "d": 1}})");
   apply_dotted(tree, json(R"({"m.f": {"kind": "dense"}, "m.e.g": 2, "m": {"d": 3}})"), "w");

@@ -9,7 +9,6 @@
 #include "run/trainer_state.h"
 
 using namespace lathe;
-using namespace lathe::train;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "study/study.h"
 
 using namespace lathe;
-using namespace lathe::report;
+using namespace lathe::study;
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

@@ -21,7 +21,7 @@ allowed() {
     serve) echo base model text data weights eval kernels infer serve ;;
     train) echo base model text data weights eval run kernels train ;;
     report) echo base model text data weights run report ;;
-    study) echo base model text data weights run report study ;;
+    study) echo base model text data weights run study ;;
     cli) echo "$layers" ;;
   esac
 }
@@ -135,6 +135,7 @@ eval includes infer|echo '#include "infer/model.h"' >src/eval/e.h
 run includes train|echo '#include "train/trainer.h"' >src/run/r.h
 infer includes run|echo '#include "run/run_spec.h"' >src/infer/i.h
 report includes study|echo '#include "study/study.h"' >src/report/r.h
+study includes report|echo '#include "report/page.h"' >src/study/s.h
 train includes cli|echo '#include "cli/commands.h"' >>src/train/t.cpp
 src/base/a.cpp:2: base includes kernels|echo '#include "kernels/k.h"' >>src/base/a.cpp
 src/base/a.cpp:2: base includes LibTorch|echo '  #  include <ATen/ATen.h>' >>src/base/a.cpp

@@ -34,7 +34,7 @@ ModelSpec by_hand() {
 
 }  // namespace
 
-TEST_CASE("account: a model of two blocks, counted by hand") {
+TEST_CASE("counts: a model of two blocks, counted by hand") {
   const Plan plan = make_plan(by_hand());
   const ParamCount params = count_params(plan);
   // qkv 4 → 4 + 2 + 2 and out 4 → 4, twice; up and down 4 · 6 dense, then 3 · (4 + 6) low rank.
@@ -54,7 +54,7 @@ TEST_CASE("account: a model of two blocks, counted by hand") {
   CHECK(bytes.weights_per_token == 2 * (96 + 108 + 40 + 84));  // the tied head reads them all
 }
 
-TEST_CASE("account: an untied head is read whole, and one row of the embedding and of positions") {
+TEST_CASE("counts: an untied head is read whole, and one row of the embedding and of positions") {
   ModelSpec spec = by_hand();
   spec.tie_embeddings = false;
   spec.position = Position::kLearned;
@@ -64,62 +64,7 @@ TEST_CASE("account: an untied head is read whole, and one row of the embedding a
   CHECK(count_bytes(plan).weights_per_token == 2 * (96 + 108 + 84 + 40 + 4 + 4));
 }
 
-TEST_CASE("account: training is three times forward, plus the guide's share") {
-  const Plan plan = make_plan(by_hand());
-  const double forward = flops(plan);
-  TrainPlan training{.tokens = 1000, .batch_tokens = 64};  // 15 whole steps
-  TrainCount count = count_training(plan, training);
-  CHECK(count.steps == 15);
-  CHECK(count.guided_steps == 0);
-  CHECK(count.flops == doctest::Approx(3 * 15 * 64 * forward).epsilon(1e-12));
-
-  training.guide = GuideMode::kFixedSteps;
-  training.guide_share = 0.5;
-  count = count_training(plan, training);
-  CHECK(count.steps == 15);
-  CHECK(count.guided_steps == 7);
-  CHECK(count.flops == doctest::Approx(3 * 64 * (15 * forward + 0.5 * 7 * 2 * 48)).epsilon(1e-12));
-
-  training.guide = GuideMode::kFixedFlops;
-  training.draw = GuideDraw::kAlways;
-  count = count_training(plan, training);
-  CHECK(count.steps == 15 + 7);
-  CHECK(count.flops == doctest::Approx(3 * 64 * (22 * forward + 7 * 2 * 48)).epsilon(1e-12));
-
-  // Half of the passes dense in place of structured: 48 for 60 weights (rank 3 of 4 × 6 is more).
-  training.draw = GuideDraw::kUnbiased;
-  count = count_training(plan, training);
-  CHECK(count.flops ==
-        doctest::Approx(3 * 64 * (22 * forward + 7 * 0.5 * 2 * (48 - 60))).epsilon(1e-12));
-}
-
-TEST_CASE("account: the guide's share that matches the dense twin is what the paper set by hand") {
-  const struct {
-    const char* preset;
-    double solved, published;
-  } cases[] = {
-      {"gpt2-s-lowrank32", .3007, .30},      {"gpt2-m-lowrank32", .3802, .38},
-      {"gpt2-l-lowrank32", .4129, .41},      {"gpt2-xl-lowrank32", .4316, .43},
-      {"gpt2-s-blockshuffle32", .3007, .30}, {"gpt2-m-blockshuffle32", .3802, .38},
-      {"gpt2-l-blockshuffle32", .4129, .41}, {"gpt2-xl-blockshuffle32", .4316, .43},
-      {"gpt2-s-blockdense32", .3007, .30},   {"gpt2-m-blockdense32", .3952, .40},
-      {"gpt2-l-blockdense32", .4129, .41},   {"gpt2-xl-blockdense32", .4493, .45},
-  };
-  for (const auto& c : cases) {
-    CAPTURE(c.preset);
-    const double share = matching_guide_share(preset_plan(c.preset), GuideDraw::kPaper);
-    CHECK(std::abs(share - c.solved) < 0.6e-4);
-    CHECK(std::abs(share - c.published) < 0.008);
-  }
-  const double always[] = {.247, .298, .318, .329};
-  const char* sizes[] = {"s", "m", "l", "xl"};
-  for (int i = 0; i < 4; ++i) {
-    const Plan plan = preset_plan(std::string("gpt2-") + sizes[i] + "-lowrank32");
-    CHECK(std::abs(matching_guide_share(plan, GuideDraw::kAlways) - always[i]) < 0.6e-3);
-  }
-}
-
-TEST_CASE("account: wide-structured models are matched to the dense GPT-2 of their size") {
+TEST_CASE("counts: wide-structured models are matched to the dense GPT-2 of their size") {
   const struct {
     const char *preset, *dense;
     double solved, published;
@@ -134,22 +79,7 @@ TEST_CASE("account: wide-structured models are matched to the dense GPT-2 of the
   }
 }
 
-TEST_CASE("account: training with the matching share spends what the dense twin spends") {
-  for (const char* preset : {"gpt2-s-lowrank32", "gpt2-xl-blockdense32", "gpt2-l-blockshuffle63"}) {
-    for (const GuideDraw draw : {GuideDraw::kAlways, GuideDraw::kPaper, GuideDraw::kUnbiased}) {
-      CAPTURE(preset);
-      const Plan plan = preset_plan(preset);
-      TrainPlan training{.tokens = preset_tokens(preset), .batch_tokens = kPaperBatchTokens};
-      const double dense = count_training(make_plan(dense_twin(plan.spec)), training).flops;
-      training.guide = GuideMode::kFixedFlops;
-      training.draw = draw;
-      training.guide_share = matching_guide_share(plan, draw);
-      CHECK(count_training(plan, training).flops / dense == doctest::Approx(1).epsilon(5e-4));
-    }
-  }
-}
-
-TEST_CASE("account: the largest spec that validates overflows nothing") {
+TEST_CASE("counts: the largest spec that validates overflows nothing") {
   ModelSpec spec;
   spec.vocab_size = spec.context_length = 1 << 24;
   spec.d_model = 1 << 20;

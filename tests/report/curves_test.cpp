@@ -9,6 +9,7 @@
 #include "base/median.h"
 #include "base/rng.h"
 
+using namespace lathe;
 using namespace lathe::report;
 using lathe::i64;
 using lathe::median;

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "base/config_tree.h"
-#include "model/counts.h"
 #include "report/best_runs.h"
 #include "report/planted_runs.h"
+#include "run/training_cost.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -320,14 +320,14 @@ TEST_CASE("run record: a run file that is none is refused with its name") {
     return error_text([&] { make_run_record("runs/x", parse_toml(toml, "x"), log); });
   };
   CHECK(contains(refusal("steps = 3\n"), "runs/x/run.toml: no [model]"));
-  CHECK(contains(refusal("[model]\nd_model = 64\n"), "'steps' is 0"));
+  CHECK(contains(refusal("[model]\nd_model = 64\n"), "steps is 0, expected 1"));
   CHECK(contains(refusal("steps = \"3\"\n[model]\n"), "'steps' is \"3\""));
   CHECK(contains(refusal("steps = 3\n[model]\nd_modle = 1\n"), "did you mean 'd_model'"));
   CHECK(contains(refusal("steps = 3\n[model]\nd_head = 63\n"), "runs/x/run.toml: "));
-  CHECK(contains(refusal("steps = 3\n[self_guided]\nmode = 3\n[model]\n"), "'self_guided.mode'"));
+  CHECK(contains(refusal("steps = 3\n[self_guided]\nmode = 3\n[model]\n"), "self_guided: 'mode' is 3"));
   CHECK(
       contains(refusal("steps = 3\n[self_guided]\nmode = \"fixed_flops\"\nshare = 7.0\n[model]\n"),
-               "'self_guided.share' is 7"));
+               "self_guided.share is 7"));
 }
 
 TEST_CASE("run record: a validation gets tokens and FLOPs of its step, a repeated one the last") {

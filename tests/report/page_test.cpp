@@ -10,6 +10,7 @@
 #include "report/planted_runs.h"
 #include "support/run_program.h"
 
+using namespace lathe;
 using namespace lathe::report;
 using lathe::read_text_file;
 using lathe::test::plant;

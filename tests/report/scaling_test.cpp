@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 
+using namespace lathe;
 using namespace lathe::report;
 using lathe::i64;
 using lathe::Random;

@@ -6,8 +6,8 @@
 
 #include "support/error_text.h"
 
-using lathe::report::MetricsLog;
-using lathe::report::parse_metrics;
+using lathe::MetricsLog;
+using lathe::parse_metrics;
 using lathe::test::contains;
 using lathe::test::error_text;
 

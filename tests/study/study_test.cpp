@@ -11,7 +11,7 @@
 #include "support/temp_dir.h"
 
 using namespace lathe;
-using namespace lathe::report;
+using namespace lathe::study;
 using lathe::test::contains;
 using lathe::test::error_text;
 using lathe::test::TempDir;
@@ -212,7 +212,7 @@ TEST_CASE("study: a key that cannot be is blamed on its value, the run file, or 
   CHECK(contains(said("\"model.vocab_size\" = 100"), "model.vocab_size is 100"));
   CHECK(contains(
       said("\"self_guided.mode\" = \"fixed_steps\"", "\"model.ffn_linear\" = {kind = \"dense\"}"),
-      "s.toml: v x, w y: [run] self_guided.mode is set"));
+      "s.toml: v x, w y: [self_guided] every linear"));
   write_text(p.dir.file("base.toml"), "stepz = 20\n");
   CHECK(contains(said(""), "base.toml: [run]: unknown key 'stepz'"));
   std::filesystem::remove(p.dir.file("base.toml"));

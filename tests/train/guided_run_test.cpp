@@ -172,11 +172,10 @@ TEST_CASE("flops = N gives the most steps that cost no more, guidance included")
                               "self_guided.stochastic=always", "self_guided.share=0.25"});
     const Plan plan = make_plan(run.model);
     const auto cost = [&](i64 steps) {
-      TrainPlan training{.tokens = static_cast<double>(steps * run.batch_tokens()),
-                         .batch_tokens = run.batch_tokens(),
-                         .guide = run.self_guided.mode,
-                         .guide_share = 0.25,
-                         .draw = GuideDraw::kAlways};
+      TrainPlan training{
+          .tokens = static_cast<double>(steps * run.batch_tokens()),
+          .batch_tokens = run.batch_tokens(),
+          .guide = {.mode = run.self_guided.mode, .share = 0.25, .draw = GuideDraw::kAlways}};
       return count_training(plan, training).flops;
     };
     CAPTURE(mode);

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "base/terminal_line.h"
+#include "run/progress.h"
 #include "support/error_text.h"
 #include "support/terminal.h"
-#include "train/metrics.h"
 #include "trained_runs.h"
 
 using namespace lathe;

@@ -1,8 +1,8 @@
 // Runs that are asked to stop: what is saved, how soon, and what goes on from it.
 #include <doctest/doctest.h>
 
+#include "base/stop_signals.h"
 #include "support/error_text.h"
-#include "train/stop_signals.h"
 #include "trained_runs.h"
 
 using namespace lathe;

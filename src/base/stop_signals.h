@@ -1,10 +1,10 @@
-// Being asked to stop, by a signal. No LibTorch in this header.
+// Being asked to stop, by a signal.
 #pragma once
 
 #include <csignal>
 #include <string_view>
 
-namespace lathe::train {
+namespace lathe {
 
 // While it lives, the first SIGTERM, SIGINT or SIGHUP is only remembered; a second one of any of
 // them ends the process at once. Those that were ignored before (nohup) stay ignored, and a
@@ -27,4 +27,4 @@ class StopSignals {
   struct sigaction pipe_before_ = {};
 };
 
-}  // namespace lathe::train
+}  // namespace lathe

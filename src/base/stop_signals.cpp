@@ -1,6 +1,6 @@
-#include "train/stop_signals.h"
+#include "base/stop_signals.h"
 
-namespace lathe::train {
+namespace lathe {
 
 namespace {
 
@@ -45,4 +45,4 @@ std::string_view StopSignals::name() {
   return signal == SIGTERM ? "SIGTERM" : signal == SIGHUP ? "SIGHUP" : "SIGINT";
 }
 
-}  // namespace lathe::train
+}  // namespace lathe

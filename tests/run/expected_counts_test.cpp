@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "model/counts.h"
 #include "model/presets.h"
+#include "run/training_cost.h"
 
 using namespace lathe;
 
@@ -129,8 +129,8 @@ TEST_CASE("every formula row of both papers: parameters exactly, FLOPs to five d
       training.tokens = c.preset.ends_with("-m") ? 6.7e9 : 14.58e9;
     }
     training.batch_tokens = kPaperBatchTokens;
-    training.guide = c.guide;
-    training.guide_share = c.share;
+    training.guide.mode = c.guide;
+    training.guide.share = c.share;
     const double flops = count_training(plan, training).flops;
     CHECK(std::abs(flops / row.flops - 1) < 0.6e-5);
   }
