@@ -145,7 +145,7 @@ void loss(at::ScalarType type, const TrainKernels& kernels) {
 void shuffles(at::ScalarType type) {
   const at::Tensor x = normal({N, F}, type), bias = normal({F}, type);
   compare(
-      "shuffle of 4 groups there and back", [&] { collect_columns(deal_columns(x, 4), bias); },
+      "shuffle of 4 groups there and back", [&] { unshuffle_columns(shuffle_columns(x, 4), bias); },
       [&] {
         const at::Tensor dealt = x.view({N, F / 4, 4}).permute({2, 0, 1}).contiguous();
         dealt.permute({1, 2, 0}).reshape({N, F}) + bias;

@@ -38,22 +38,6 @@ void write_all(int fd, const char* data, size_t n, const std::string& path) {
   }
 }
 
-// A rename is on the disk only once its folder is.
-void sync_folder_of(const std::string& path) {
-  std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail_errno(format("[write] cannot open the folder '{}'", folder.string()));
-  const int failed = ::fsync(fd);
-  const int code = errno;
-  ::close(fd);
-  // Some network file systems cannot sync a folder and say EINVAL; there is nothing to do then.
-  if (failed != 0 && code != EINVAL) {
-    errno = code;
-    fail_errno(format("[write] cannot flush the folder '{}'", folder.string()));
-  }
-}
-
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(resolve_links(path)) {
@@ -132,7 +116,21 @@ void AtomicFile::commit() {
     fail_errno(format("[write] cannot rename '{}' to '{}'", temporary_, path_));
   }
   temporary_.clear();
-  sync_folder_of(path_);
+  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  sync_folder(folder.empty() ? "." : folder.string());
+}
+
+void sync_folder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail_errno(format("[write] cannot open the folder '{}'", path));
+  const int failed = ::fsync(fd);
+  const int code = errno;
+  ::close(fd);
+  // Some network file systems cannot sync a folder and say EINVAL; there is nothing to do then.
+  if (failed != 0 && code != EINVAL) {
+    errno = code;
+    fail_errno(format("[write] cannot flush the folder '{}'", path));
+  }
 }
 
 void write_file_atomically(const std::string& path, std::string_view content) {

@@ -47,6 +47,10 @@ class AtomicFile {
   std::vector<char> buffer_;
 };
 
+// Flushes a folder's list of names to the disk, since a rename is there only once its folder is.
+// Not an error where the file system cannot do that.
+void sync_folder(const std::string& path);
+
 // The whole of `content` under `path`, or an Error and the old file.
 void write_file_atomically(const std::string& path, std::string_view content);
 

@@ -6,13 +6,6 @@
 
 namespace lathe {
 
-// a / b where the caller has made sure that it divides; input that may not divide is checked by
-// ModelSpec::validate first.
-inline i64 div_exact(i64 a, i64 b) {
-  LATHE_CHECK(b > 0 && a % b == 0);
-  return a / b;
-}
-
 inline i64 div_up(i64 a, i64 b) { return (a + b - 1) / b; }
 
 // a · b, or an Error naming `what` when it leaves 63 bits (only input can be that large).

@@ -6,23 +6,19 @@
 
 #include "base/cpu_limits.h"
 #include "base/error.h"
-#include "base/ordered_tasks.h"
 #include "base/progress_line.h"
 #include "base/staged_folder.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
 #include "cli/output.h"
-#include "data/dataset.h"
-#include "data/document_reader.h"
 #include "data/input_files.h"
+#include "data/inspect.h"
+#include "data/prepare.h"
 #include "text/tokenizer.h"
 
 namespace lathe {
 namespace {
-
-// Large enough that starting a thread for it costs nothing, small enough to keep few in memory.
-constexpr size_t kBatchBytes = size_t{1} << 20;
 
 struct PrepareOptions {
   std::string tokenizer;
@@ -37,11 +33,6 @@ struct PrepareOptions {
   bool force = false;
 };
 
-struct Document {
-  std::vector<int32_t> ids;
-  i64 n_bytes;
-};
-
 // \n, \t, \r and \\ as in a C string.
 std::string unescape(const std::string& text) {
   constexpr std::string_view kNames = "ntr\\", kValues = "\n\t\r\\";
@@ -53,53 +44,6 @@ std::string unescape(const std::string& text) {
     if (which != kNames.npos) ++i;
   }
   return out;
-}
-
-void show_progress(ProgressLine& progress, const DocumentReader& reader, i64 n_documents,
-                   i64 n_tokens, i64 n_bytes) {
-  if (!progress.is_due()) return;
-  const double megabytes = static_cast<double>(n_bytes) / 1e6;
-  progress.show(format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
-                       reader.n_files_done(), reader.n_files(), n_documents,
-                       static_cast<double>(n_tokens) / 1e6, megabytes,
-                       megabytes / progress.seconds()));
-}
-
-// Reads on this thread, encodes on others, writes on this one in the order of reading: the result
-// does not depend on the number of threads.
-DatasetInfo encode_corpus(const PrepareOptions& options, const Tokenizer& tokenizer,
-                          DocumentReader& reader, const std::string& dir, ProgressLine& progress) {
-  DatasetWriter writer(dir, tokenizer, options.val_fraction, options.shard_tokens);
-  i64 n_documents = 0, n_tokens = 0, n_bytes = 0;
-  using Encoded = std::vector<Document>;
-  OrderedTasks<Encoded> tasks(options.threads > 0 ? options.threads : available_threads(),
-                              [&](Encoded documents) {
-                                for (Document& document : documents) {
-                                  ++n_documents;
-                                  n_tokens += static_cast<i64>(document.ids.size()) + 1;
-                                  n_bytes += document.n_bytes;
-                                  writer.add_document(std::move(document.ids), document.n_bytes);
-                                }
-                                show_progress(progress, reader, n_documents, n_tokens, n_bytes);
-                              });
-  std::string text;
-  for (bool more = true; more;) {
-    std::vector<std::string> batch;
-    size_t batch_bytes = 0;
-    while (batch_bytes < kBatchBytes && (more = reader.next(text))) {
-      batch_bytes += text.size();
-      batch.push_back(std::move(text));
-    }
-    tasks.add([&tokenizer, batch = std::move(batch)] {
-      Encoded documents;
-      for (const std::string& document : batch) {
-        documents.push_back({tokenizer.encode(document), static_cast<i64>(document.size())});
-      }
-      return documents;
-    });
-  }
-  tasks.finish();
-  return writer.finish();
 }
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
@@ -116,7 +60,19 @@ int prepare(const PrepareOptions& options) {
                                          {folder->target(), folder->path(), options.tokenizer}),
                         unescape(options.split_on), options.skip_bad);
   ProgressLine progress;
-  const DatasetInfo info = encode_corpus(options, *tokenizer, reader, folder->path(), progress);
+  const EncodeOptions encoding{
+      .val_fraction = options.val_fraction,
+      .shard_tokens = options.shard_tokens,
+      .n_threads = options.threads > 0 ? options.threads : available_threads()};
+  const DatasetInfo info =
+      encode_corpus(reader, *tokenizer, folder->path(), encoding, [&](const PrepareProgress& done) {
+        if (!progress.is_due()) return;
+        const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
+        progress.show(format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
+                             reader.n_files_done(), reader.n_files(), done.n_documents,
+                             static_cast<double>(done.n_tokens) / 1e6, megabytes,
+                             megabytes / progress.seconds()));
+      });
   interrupts.undisturbed([&] {
     folder->commit();
     interrupts.finish();
@@ -135,62 +91,16 @@ int prepare(const PrepareOptions& options) {
   return 0;
 }
 
-// What the shards of one split hold; null where there are none.
-nlohmann::ordered_json inspect_split(const std::string& dir, const char* split,
-                                     const SplitInfo* claimed) {
-  const std::vector<std::string> files = find_shards(dir, split);
-  if (claimed != nullptr && files.empty() && claimed->tokens > 0) {
-    fail("[data] '{}' has no shard *{}*.bin, but dataset.json says {} tokens; prepare it again",
-         dir, split, claimed->tokens);
-  }
-  if (files.empty()) return nullptr;
-  const TokenStream stream(files);
-  nlohmann::ordered_json result = {
-      {"tokens", stream.size()}, {"shards", stream.n_shards()}, {"max_id", stream.max_token()}};
-  if (claimed == nullptr) return result;
-  if (claimed->tokens != stream.size()) {
-    fail("[data] '{}': the {} shards hold {} tokens, but dataset.json says {}; prepare it again",
-         dir, split, stream.size(), claimed->tokens);
-  }
-  result["documents"] = claimed->documents;
-  result["bytes"] = claimed->bytes;
-  result["bytes_per_token"] =
-      static_cast<double>(claimed->bytes) / static_cast<double>(std::max<i64>(stream.size(), 1));
-  return result;
-}
-
-void check_ids(const std::string& dir, const nlohmann::ordered_json& split, i64 vocab_size) {
-  if (split.is_null() || split["max_id"].get<i64>() < vocab_size) return;
-  fail("[data] '{}': token id {}, expected 0 to {}; prepare it again", dir,
-       split["max_id"].get<i64>(), vocab_size - 1);
-}
-
 int info(const std::string& dir, bool json) {
-  nlohmann::ordered_json root;
-  const bool described = has_dataset_info(dir);
-  DatasetInfo claimed;
-  if (described) {
-    claimed = load_dataset_info(dir);
-    root["tokenizer"] = claimed.tokenizer;
-    root["vocab_size"] = claimed.vocab_size;
-  }
-  root["train"] = inspect_split(dir, "train", described ? &claimed.train : nullptr);
-  root["val"] = inspect_split(dir, "val", described ? &claimed.val : nullptr);
-  if (root["train"].is_null() && root["val"].is_null()) {
-    fail(
-        "[data] '{}' has neither dataset.json nor *train*.bin nor *val*.bin, expected a folder "
-        "made by 'lathe data prepare'",
-        dir);
-  }
-  if (described) {
-    for (const char* split : {"train", "val"}) check_ids(dir, root[split], claimed.vocab_size);
-  }
+  const Json root = inspect_dataset(dir);
   std::string out;
   if (json) {
     out = root.dump() + "\n";
   } else {
-    if (described)
-      out += format("tokenizer {}, vocabulary {}\n", claimed.tokenizer, claimed.vocab_size);
+    if (root.contains("tokenizer")) {
+      out += format("tokenizer {}, vocabulary {}\n", root["tokenizer"].get<std::string>(),
+                    root["vocab_size"].get<i64>());
+    }
     for (const char* split : {"train", "val"}) {
       if (root[split].is_null()) continue;
       out += split;
@@ -206,12 +116,8 @@ int info(const std::string& dir, bool json) {
   return 0;
 }
 
-}  // namespace
-
-int cmd_data(int argc, char** argv) {
-  CLI::App app("Turns text into token shards, and inspects them.", "lathe data");
-  app.require_subcommand(1);
-  PrepareOptions options;
+// Adds the subcommand; the options must outlive the app's parse.
+CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   CLI::App* prepare_app = app.add_subcommand(
       "prepare", "encode a corpus into a folder of train and val shards with its tokenizer");
   prepare_app
@@ -256,7 +162,16 @@ int cmd_data(int argc, char** argv) {
       ->check(kThreads)
       ->type_name("N");
   prepare_app->add_flag("--force", options.force, "replace a folder prepared before");
+  return prepare_app;
+}
 
+}  // namespace
+
+int cmd_data(int argc, char** argv) {
+  CLI::App app("Turns text into token shards, and inspects them.", "lathe data");
+  app.require_subcommand(1);
+  PrepareOptions options;
+  CLI::App* prepare_app = add_prepare(app, options);
   std::string dir;
   bool json = false;
   CLI::App* info_app = app.add_subcommand("info", "what a prepared folder holds; reads all of it");

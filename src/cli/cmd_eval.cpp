@@ -29,7 +29,6 @@ int cmd_eval(int argc, char** argv) {
   CLI::App app("Scores a model.", "lathe eval");
   ModelOptions model;
   model.add_to(app);
-  std::string data;
   i64 limit = 0;
   std::vector<std::string> names;
   bool json = false;
@@ -40,7 +39,6 @@ int cmd_eval(int argc, char** argv) {
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("TASK,…");
-  app.add_option("--data", data, "folder with the benchmarks' files")->type_name("DIR");
   app.add_option("--limit", limit, "only the first N documents or windows of each task")
       ->check(kPositiveCount)
       ->type_name("N");
@@ -58,7 +56,6 @@ int cmd_eval(int argc, char** argv) {
   ProgressLine progress;
   const TaskInput input{.tokenizer = *engine->tokenizer,
                         .vocab_size = engine->model->plan.spec.vocab_size,
-                        .data = data,
                         .limit = limit,
                         .on_progress = [&](const std::string& text) {
                           if (progress.is_due()) progress.show(text);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
+#include "cli/field_options.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "infer/generate.h"
@@ -15,8 +16,33 @@ namespace {
 
 double rate(i64 n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0.0; }
 
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+// The prompt's tokens, or the start of a document where it has none.
+std::vector<int32_t> first_tokens(const Tokenizer& tokenizer, const std::string& prompt) {
+  std::vector<int32_t> tokens = tokenizer.encode(prompt);
+  if (!tokens.empty()) return tokens;
+  const auto end_of_text = tokenizer.end_of_text();
+  if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
+  return {*end_of_text};
+}
+
+std::string as_json(const infer::GenerateResult& result, const std::string& text) {
+  Json out;
+  out["text"] = text;
+  out["tokens"] = result.tokens;
+  out["stop_reason"] = name_of(result.reason);
+  out["prompt_tokens"] = result.prompt_tokens;
+  out["prompt_tokens_per_second"] = rate(result.prompt_tokens, result.prompt_seconds);
+  out["tokens_per_second"] = rate(result.decode_steps, result.decode_seconds);
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string speeds(const infer::GenerateResult& result, const infer::Engine& engine) {
+  return format(
+      "prompt: {} tokens, {:.1f} tokens/s; generated: {} tokens, {:.1f} tokens/s; ended by {}; "
+      "{} threads, {}\n",
+      result.prompt_tokens, rate(result.prompt_tokens, result.prompt_seconds), result.tokens.size(),
+      rate(result.decode_steps, result.decode_seconds), name_of(result.reason), engine.pool.size(),
+      engine.state.k.isa);
 }
 
 }  // namespace
@@ -35,26 +61,8 @@ int cmd_generate(int argc, char** argv) {
                  "tokens to generate at most; 0: until the context is full")
       ->check(kCount)
       ->capture_default_str();
-  app.add_option("--temperature", sampler.temperature, "0: always the most likely token")
-      ->capture_default_str();
-  app.add_option("--top-k", sampler.top_k, "draw from the k most likely tokens; 0: off")
-      ->check(kWholeNumber)
-      ->capture_default_str();
-  app.add_option("--top-p", sampler.top_p,
-                 "draw from the fewest tokens that reach this probability; 1: off")
-      ->capture_default_str();
-  app.add_option("--min-p", sampler.min_p,
-                 "drop tokens less likely than this share of the first; 0: off")
-      ->capture_default_str();
-  app.add_option("--repeat-penalty", sampler.repeat_penalty,
-                 "makes recent tokens less likely; 1: off")
-      ->capture_default_str();
-  app.add_option("--repeat-last-n", sampler.repeat_last_n, "tokens the penalty looks back over")
-      ->check(kWholeNumber)
-      ->capture_default_str();
-  app.add_option("--seed", sampler.seed, "the same seed gives the same text")
-      ->check(kWholeNumber)
-      ->capture_default_str();
+  OptionAdder sampler_options(app);
+  sampler.visit_fields(sampler_options);
   app.add_option("--stop", options.stop, "text to stop at, not printed; may be repeated")
       ->type_name("TEXT")
       ->allow_extra_args(false);
@@ -71,12 +79,7 @@ int cmd_generate(int argc, char** argv) {
   const auto opened = open_engine(model_options);
   infer::Engine& engine = *opened;
   infer::Sequence sequence(*engine.model, sampler, engine.tokenizer->vocab_size());
-  sequence.tokens = engine.tokenizer->encode(prompt);
-  if (sequence.tokens.empty()) {
-    const auto end_of_text = engine.tokenizer->end_of_text();
-    if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
-    sequence.tokens.push_back(*end_of_text);
-  }
+  sequence.tokens = first_tokens(*engine.tokenizer, prompt);
   std::string text;
   if (echo && !json) print(prompt);
   const infer::GenerateResult result =
@@ -89,26 +92,8 @@ int cmd_generate(int argc, char** argv) {
                         }
                         return true;
                       });
-  const double prompt_rate = rate(result.prompt_tokens, result.prompt_seconds);
-  const double decode_rate = rate(result.decode_steps, result.decode_seconds);
-  if (json) {
-    Json out;
-    out["text"] = (echo ? prompt : "") + text;
-    out["tokens"] = result.tokens;
-    out["stop_reason"] = name_of(result.reason);
-    out["prompt_tokens"] = result.prompt_tokens;
-    out["prompt_tokens_per_second"] = prompt_rate;
-    out["tokens_per_second"] = decode_rate;
-    print(dump(out));
-  } else {
-    print("\n");
-  }
-  std::fputs(format("prompt: {} tokens, {:.1f} tokens/s; generated: {} tokens, {:.1f} tokens/s; "
-                    "ended by {}; {} threads, {}\n",
-                    result.prompt_tokens, prompt_rate, result.tokens.size(), decode_rate,
-                    name_of(result.reason), engine.pool.size(), engine.state.k.isa)
-                 .c_str(),
-             stderr);
+  print(json ? as_json(result, (echo ? prompt : "") + text) : "\n");
+  std::fputs(speeds(result, engine).c_str(), stderr);
   return 0;
 }
 

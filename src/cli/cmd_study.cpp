@@ -149,7 +149,8 @@ std::string results_text(const study::StudyPlan& plan, const study::StudyRunner&
 }
 
 // What is left to say on stderr, and the exit status.
-int conclude(const study::StudyPlan& plan, const study::StudyRunner& runner, const std::string& path) {
+int conclude(const study::StudyPlan& plan, const study::StudyRunner& runner,
+             const std::string& path) {
   const std::string& out = plan.study.out;
   if (!runner.losses().empty()) {
     std::string best;

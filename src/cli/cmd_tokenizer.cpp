@@ -9,21 +9,17 @@
 #include "base/atomic_file.h"
 #include "base/cpu_limits.h"
 #include "base/error.h"
-#include "base/ordered_tasks.h"
 #include "base/progress_line.h"
 #include "cli/commands.h"
 #include "cli/count_ranges.h"
 #include "cli/interrupts.h"
 #include "cli/output.h"
-#include "data/document_reader.h"
 #include "data/input_files.h"
-#include "text/bpe_trainer.h"
+#include "data/prepare.h"
 #include "text/tokenizer.h"
 
 namespace lathe {
 namespace {
-
-constexpr size_t kCountBatchBytes = size_t{8} << 20;
 
 struct TrainOptions {
   i64 vocab_size = 0;
@@ -32,37 +28,6 @@ struct TrainOptions {
   std::vector<std::string> extensions;
   int threads = 0;
 };
-
-// `out`: what is being written, which is no input.
-WordCounts count_words(const TrainOptions& options, const AtomicFile& out, ProgressLine& progress) {
-  WordCounts total;
-  OrderedTasks<WordCounts> tasks(
-      options.threads > 0 ? options.threads : available_threads(), [&](WordCounts counts) {
-        total.merge(counts);
-        if (progress.is_due()) {
-          progress.show(format("counting words: {:.1f} MB, {} different",
-                               static_cast<double>(total.n_bytes()) / 1e6, total.words().size()));
-        }
-      });
-  DocumentReader reader(
-      list_input_files(options.inputs, options.extensions, {out.path(), out.temporary_path()}));
-  std::string document;
-  for (bool more = true; more;) {
-    std::vector<std::string> batch;
-    size_t n_bytes = 0;
-    while (n_bytes < kCountBatchBytes && (more = reader.next(document))) {
-      n_bytes += document.size();
-      batch.push_back(std::move(document));
-    }
-    tasks.add([batch = std::move(batch)] {
-      WordCounts counts;
-      for (const std::string& text : batch) counts.add(text);
-      return counts;
-    });
-  }
-  tasks.finish();
-  return total;
-}
 
 int train(const TrainOptions& options) {
   std::error_code ignored;
@@ -79,7 +44,16 @@ int train(const TrainOptions& options) {
     return made;
   });
   ProgressLine progress;
-  const WordCounts counts = count_words(options, file, progress);
+  // What is being written is no input.
+  DocumentReader reader(
+      list_input_files(options.inputs, options.extensions, {file.path(), file.temporary_path()}));
+  const WordCounts counts = count_words(
+      reader, options.threads > 0 ? options.threads : available_threads(),
+      [&](const WordCounts& total) {
+        if (!progress.is_due()) return;
+        progress.show(format("counting words: {:.1f} MB, {} different",
+                             static_cast<double>(total.n_bytes()) / 1e6, total.words().size()));
+      });
   if (counts.n_bytes() == 0) fail("[tokenizer train] the inputs hold no text, expected some");
   const BpeTraining trained = train_bpe(counts, options.vocab_size, [&](i64 n) {
     if (progress.is_due()) progress.show(format("learning merges: {} tokens", n));

@@ -1,25 +1,12 @@
-// What `lathe describe` says of a model, as figures, JSON and a table. Computes; does not print.
+// What `lathe describe` says of a model, as JSON and a table. Does not print.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/fields.h"
-#include "run/training_cost.h"
+#include "run/description.h"
 
 namespace lathe {
-
-struct Description {
-  Plan plan;
-  ParamCount params;
-  ByteCount bytes;
-  double forward_flops = 0;           // per token, at the full context
-  std::optional<TrainPlan> training;  // absent: nobody has said how many tokens
-  TrainCount train;
-};
-
-// Error where the guide has nothing to guide, or its share is none.
-Description describe_model(const ModelSpec& spec, std::optional<TrainPlan> training);
 
 // The shape is part of the command line's contract (DESIGN.md); train_total is null without tokens.
 Json describe_as_json(const Description& description);

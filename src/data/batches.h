@@ -87,7 +87,6 @@ class BatchSource {
   void read_batch(uint64_t first, i64 count, std::span<i64> tokens) const;
 
   i64 context_length() const { return context_length_; }
-  size_t n_sources() const { return sources_.size(); }
   // Samples in an epoch of a source. Neighbours share one token, and what is left at the end of the
   // stream, less than a sample, is not used.
   uint64_t n_samples(size_t source) const { return orders_[source].size(); }

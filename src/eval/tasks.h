@@ -15,7 +15,6 @@ namespace lathe {
 struct TaskInput {
   const Tokenizer& tokenizer;
   i64 vocab_size = 0;  // the model's
-  std::string data;    // folder of benchmark files
   i64 limit = 0;       // documents or windows of a task; 0: all
   std::function<void(const std::string&)> on_progress;
 };

@@ -38,14 +38,6 @@ const Kernels& kernels() {
   return table;
 }
 
-std::string runnable_types() {
-  std::string list;
-  for (const StoredType& row : kStoredTypes) {
-    if (is_runnable(row.type)) list += (list.empty() ? "" : ", ") + std::string(name_of(row.type));
-  }
-  return list;
-}
-
 namespace {
 
 template <class Row>

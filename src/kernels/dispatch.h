@@ -1,7 +1,6 @@
 // Which table of kernels goes with a class of CPU (base/cpu_isa.h).
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "base/cpu_isa.h"
@@ -21,8 +20,6 @@ inline const StoredKernels& stored_kernels(const Kernels& kernels, DType type) {
 }
 // Whether weights of that type can be run, not only kept.
 inline bool is_runnable(DType type) { return stored_kernels(kernels(), type).gemv != nullptr; }
-// "f32, bf16": those types, for messages.
-std::string runnable_types();
 
 // The kernel of that name. That every name of a spec has one in every table is a test's to see.
 const ActivationKernel& activation_kernel(const Kernels& kernels, std::string_view name);

@@ -1,8 +1,5 @@
 #include "run/run_directory.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -26,15 +23,6 @@ void make_folder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail("[run] cannot make the folder {}: {}", path, error.message());
-}
-
-// Flushes a folder's list of names to the disk.
-void sync_folder(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail_errno("[run] cannot open the folder " + path);
-  const int status = ::fsync(fd);
-  ::close(fd);
-  if (status != 0) fail_errno("[run] cannot flush the folder " + path);
 }
 
 // Removes a folder on the way out unless it was kept.
@@ -104,9 +92,7 @@ bool holds_run(const std::string& path) {
   return fs::exists(path + "/latest", ignored) || !steps_in(path + "/checkpoints", ignored).empty();
 }
 
-RunDirectory::RunDirectory(std::string path) : path_(std::move(path)) {
-  make_folder(file("checkpoints"));
-}
+void RunDirectory::create() const { make_folder(file("checkpoints")); }
 
 std::string RunDirectory::checkpoint(i64 step) const {
   return file("checkpoints/step-" + std::to_string(step));
@@ -115,7 +101,8 @@ std::string RunDirectory::checkpoint(i64 step) const {
 std::vector<i64> RunDirectory::steps() const {
   std::error_code error;
   const std::vector<i64> list = steps_in(file("checkpoints"), error);
-  if (error) fail("[run] cannot list {}: {}", file("checkpoints"), error.message());
+  const bool missing = error == std::errc::no_such_file_or_directory;
+  if (error && !missing) fail("[run] cannot list {}: {}", file("checkpoints"), error.message());
   return list;
 }
 
@@ -129,6 +116,7 @@ void RunDirectory::remove_unfinished() const {
 }
 
 void RunDirectory::publish(i64 step, const std::function<void(const std::string& folder)>& fill) {
+  create();
   const std::string unfinished =
       file("checkpoints/" + std::string(kUnfinished) + std::to_string(step));
   std::error_code ignored;

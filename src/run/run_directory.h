@@ -36,8 +36,11 @@ bool holds_run(const std::string& path);
 
 class RunDirectory {
  public:
-  // Creates the folder where it is missing.
-  explicit RunDirectory(std::string path);
+  // Looks at nothing and makes nothing.
+  explicit RunDirectory(std::string path) : path_(std::move(path)) {}
+
+  // Makes the folder where it is missing; publish() does too.
+  void create() const;
 
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string checkpoint(i64 step) const;

@@ -40,8 +40,8 @@ class Trainer {
         plan_(make_plan(run.model)),
         phases_(phases_of(run)),
         data_(open_data(run)),
-        directory_(run.out),  // made once the run is known to be possible
-        lock_(lock(run, resume)),
+        directory_(run.out),
+        lock_(lock(run, resume)),  // makes the folder, once the run is known to be possible
         parameters_(plan_, device_, precision_.precision),
         optimizer_(run.optimizer, parameters_) {
     run_.precision = precision_.precision;
@@ -82,6 +82,7 @@ class Trainer {
 
   // A second process in the same folder would write over the first one's checkpoints.
   static FileLock lock(const RunSpec& run, bool resume) {
+    RunDirectory(run.out).create();
     std::optional<FileLock> taken = FileLock::try_take(run.out + "/lock");
     if (!taken) {
       fail("[run] another process trains in {}; wait for its end, or choose another out", run.out);
@@ -319,8 +320,8 @@ class Trainer {
       return RunEnd::kStopped;
     }
     if (saved_step_ != state_.step) write_checkpoint();
-    observer_.say(format("stopped by {} after step {}; go on with --resume", observer_.stop_reason(),
-                         state_.step));
+    observer_.say(format("stopped by {} after step {}; go on with --resume",
+                         observer_.stop_reason(), state_.step));
     return RunEnd::kStopped;
   }
 

@@ -133,5 +133,11 @@ TEST_CASE("mapped file: a missing file and a folder are errors") {
   CHECK(contains(error_text([&] { MappedFile("/dev/null"); }), "is a device or pipe"));
 }
 
+TEST_CASE("sync_folder: a file system that cannot flush folders is no error, a missing one is") {
+  CHECK_NOTHROW(sync_folder("/proc"));  // fsync() says EINVAL there, as some network ones do
+  CHECK(test::contains(test::error_text([] { sync_folder("/no/such/folder"); }),
+                       "'/no/such/folder'"));
+}
+
 }  // namespace
 }  // namespace lathe

@@ -13,8 +13,9 @@ constexpr std::pair<int64_t, int64_t> kRanges[] = {{0, kRows}, {3, 4}, {5, 18}, 
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("deal_columns: group l gets columns l, l + L, … of the rows in its range alone",
-                   Table, LATHE_TABLES) {
+TEST_CASE_TEMPLATE(
+    "shuffle_columns: group l gets columns l, l + L, … of the rows in its range alone", Table,
+    LATHE_TABLES) {
   using S = typename Table::S;
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
@@ -29,8 +30,8 @@ TEST_CASE_TEMPLATE("deal_columns: group l gets columns l, l + L, … of the rows
         fill_normal(x, rng);
         const S before(0.5f);
         for (int64_t i = 0; i < groups.size(); ++i) groups[i] = before;
-        kernels->deal_columns({.N = kRows, .L = L, .C = C, .x = x.data(), .groups = groups.data()},
-                              begin, end);
+        kernels->shuffle_columns(
+            {.N = kRows, .L = L, .C = C, .x = x.data(), .groups = groups.data()}, begin, end);
         for (int64_t l = 0; l < L; ++l) {
           for (int64_t n = 0; n < kRows; ++n) {
             const bool inside = n >= begin && n < end;
@@ -45,7 +46,7 @@ TEST_CASE_TEMPLATE("deal_columns: group l gets columns l, l + L, … of the rows
   }
 }
 
-TEST_CASE_TEMPLATE("deal_columns: adds the columns' sums over its range", Table, LATHE_TABLES) {
+TEST_CASE_TEMPLATE("shuffle_columns: adds the columns' sums over its range", Table, LATHE_TABLES) {
   using S = typename Table::S;
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
@@ -70,22 +71,22 @@ TEST_CASE_TEMPLATE("deal_columns: adds the columns' sums over its range", Table,
           }
           bound[at] *= 1e-6;
         }
-        DealColumns args{.N = kRows, .L = L, .C = C, .x = x.data(), .groups = groups.data()};
+        ShuffleColumns args{.N = kRows, .L = L, .C = C, .x = x.data(), .groups = groups.data()};
         args.sums = sums.data();
-        kernels->deal_columns(args, begin, end);
+        kernels->shuffle_columns(args, begin, end);
         check_close("sums", sums, expected, bound);
         // The sums change nothing about the groups.
         args.sums = nullptr;
         args.groups = dealt.data();
-        kernels->deal_columns(args, begin, end);
+        kernels->shuffle_columns(args, begin, end);
         CHECK(groups == dealt);
       }
     }
   }
 }
 
-TEST_CASE_TEMPLATE("collect_columns: undoes deal_columns, and adds the bias as f32 does", Table,
-                   LATHE_TABLES) {
+TEST_CASE_TEMPLATE("unshuffle_columns: undoes shuffle_columns, and adds the bias as f32 does",
+                   Table, LATHE_TABLES) {
   using S = typename Table::S;
   const TrainKernels* kernels = Table::kernels_or_skip();
   if (kernels == nullptr) return;
@@ -102,9 +103,9 @@ TEST_CASE_TEMPLATE("collect_columns: undoes deal_columns, and adds the bias as f
           fill_normal(bias, rng);
           const S before(0.5f);
           for (int64_t i = 0; i < y.size(); ++i) y[i] = before;
-          CollectColumns args{.N = kRows, .L = L, .C = C, .groups = groups.data(), .y = y.data()};
+          UnshuffleColumns args{.N = kRows, .L = L, .C = C, .groups = groups.data(), .y = y.data()};
           if (with_bias) args.bias = bias.data();
-          kernels->collect_columns(args, begin, end);
+          kernels->unshuffle_columns(args, begin, end);
           for (int64_t n = 0; n < kRows; ++n) {
             const bool inside = n >= begin && n < end;
             for (int64_t i = 0; i < C * L; ++i) {

@@ -181,5 +181,15 @@ TEST_CASE("checkpoints: pruning reads what an earlier process left once, and its
   CHECK(run.steps() == Steps{10, 20, 30});
 }
 
+TEST_CASE("run directory: looking at one that is not there makes nothing") {
+  const test::TempDir dir;
+  RunDirectory run(dir.file("run"));
+  CHECK(run.steps().empty());
+  CHECK(!run.newest_whole(nullptr));
+  run.remove_unfinished();
+  run.prune(1, -1);
+  CHECK(!std::filesystem::exists(dir.file("run")));
+}
+
 }  // namespace
 }  // namespace lathe

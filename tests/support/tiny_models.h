@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "model/plan.h"
 #include "model/tensor_list.h"
+#include "support/linear_kinds.h"
 #include "weights/safetensors.h"
 
 namespace lathe::test {
@@ -90,18 +91,11 @@ struct NamedSpec {
 // Every topology × kind of linear, and on top of them each other option at least once.
 inline std::vector<NamedSpec> tiny_specs() {
   std::vector<NamedSpec> list;
-  const TopologyKind topologies[] = {TopologyKind::kGpt, TopologyKind::kPgpt, TopologyKind::kLgpt,
-                                     TopologyKind::kCgpt};
-  const LinearOption kinds[] = {{LinearKind::kDense, 0, 0},
-                                {LinearKind::kLowRank, 12, 0},
-                                {LinearKind::kBlockDense, 12, 3},
-                                {LinearKind::kBlockShuffle, 0, 3},
-                                {LinearKind::kBlockShuffle, 0, 2}};
   const auto add = [&](const std::string& name, const ModelSpec& spec) {
     list.push_back({name, spec});
   };
-  for (const TopologyKind topology : topologies) {
-    for (const LinearOption& kind : kinds) {
+  for (const TopologyKind topology : kValuesOf<TopologyKind>) {
+    for (const LinearOption& kind : kTinyLinears) {
       ModelSpec spec = tiny_spec();
       spec.topology.kind = topology;
       spec.tie_embeddings = topology == TopologyKind::kGpt || topology == TopologyKind::kPgpt;
@@ -114,10 +108,9 @@ inline std::vector<NamedSpec> tiny_specs() {
           spec);
     }
   }
-  for (const NormKind norm : {NormKind::kLayerNorm, NormKind::kRmsNorm}) {
-    for (const Activation activation :
-         {Activation::kGeluTanh, Activation::kGelu, Activation::kSwiglu}) {
-      for (const Position position : {Position::kRope, Position::kLearned, Position::kNone}) {
+  for (const NormKind norm : kValuesOf<NormKind>) {
+    for (const Activation activation : kValuesOf<Activation>) {
+      for (const Position position : kValuesOf<Position>) {
         ModelSpec spec = tiny_spec();
         spec.norm = norm;
         spec.activation = activation;

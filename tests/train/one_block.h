@@ -2,11 +2,15 @@
 #pragma once
 
 #include "model/linear_spec.h"
+#include "support/linear_kinds.h"
 #include "train/nn/init.h"
 #include "train/nn/linear.h"
 #include "weights/merge.h"
 
 namespace lathe::train {
+
+using test::kLinearShapes;
+using test::LinearShape;
 
 // A plan of one block whose ffn.up is `option` from `in` to `out`, and ffn.down back.
 inline Plan plan_with(const LinearOption& option, i64 in, i64 out) {
@@ -54,19 +58,6 @@ inline at::Tensor merged(Parameters& parameters, const LinearSpec& spec, const s
   merge_to_dense(spec, views, {dense.data_ptr<float>(), static_cast<size_t>(dense.numel())});
   return dense;
 }
-
-struct LinearShape {
-  LinearOption option;
-  i64 in, out;
-};
-// in < out and, by ffn.down, in > out; in == out; blocks that do not divide the inner blocks'
-// width.
-inline const std::vector<LinearShape> kLinearShapes = {
-    {{LinearKind::kDense, 0, 0}, 12, 20},        {{LinearKind::kLowRank, 5, 0}, 12, 20},
-    {{LinearKind::kLowRank, 12, 0}, 12, 12},     {{LinearKind::kBlockDense, 6, 3}, 12, 24},
-    {{LinearKind::kBlockDense, 8, 2}, 16, 16},   {{LinearKind::kBlockShuffle, 0, 2}, 12, 20},
-    {{LinearKind::kBlockShuffle, 0, 4}, 16, 32}, {{LinearKind::kBlockShuffle, 0, 3}, 15, 24},
-    {{LinearKind::kBlockShuffle, 0, 4}, 24, 24}};
 
 // ‖a − b‖ / ‖b‖.
 inline double relative(const at::Tensor& a, const at::Tensor& b) {

@@ -89,14 +89,14 @@ struct NormBackward {
 
 // The shuffles between the factors of a structured linear: column c·L + l of a row is column c of
 // that row in group l. A unit is a row.
-struct DealColumns {
+struct ShuffleColumns {
   i64 N = 0, L = 0, C = 0;  // rows, groups, columns a group
   const void* x = nullptr;  // (N, C·L)
   void* groups = nullptr;   // (L, N, C)
   float* sums = nullptr;    // (C·L) the columns' sums, added to, or null; one buffer per
                             // concurrent range
 };
-struct CollectColumns {
+struct UnshuffleColumns {
   i64 N = 0, L = 0, C = 0;
   const void* groups = nullptr;  // (L, N, C)
   const void* bias = nullptr;    // (C·L) or null
@@ -184,8 +184,8 @@ struct TrainKernels {
   void (*add_column_sums)(const void* x, i64 C, float* sums, i64 begin, i64 end);
 
   // Rows [begin, end); all pointers of the arguments are to row 0. Fastest for 2, 4 and 8 groups.
-  void (*deal_columns)(const DealColumns&, i64 begin, i64 end);
-  void (*collect_columns)(const CollectColumns&, i64 begin, i64 end);
+  void (*shuffle_columns)(const ShuffleColumns&, i64 begin, i64 end);
+  void (*unshuffle_columns)(const UnshuffleColumns&, i64 begin, i64 end);
 };
 
 // The nonlinearity of that name. That every name of a spec has one in every table is a test's to

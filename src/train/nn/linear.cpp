@@ -54,7 +54,7 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
       z = at::empty({x.size(0), f.inner()}, x.options());
       multiply(slices(z, f.v_blocks), slices(x, f.v_blocks), v.transpose(1, 2));
     }
-    return f.u_blocks == 1 ? z : deal_columns(z, f.u_blocks);
+    return f.u_blocks == 1 ? z : shuffle_columns(z, f.u_blocks);
   }
 
   static at::Tensor second(const at::Tensor& z, const at::Tensor& u, const at::Tensor& bias,
@@ -62,7 +62,7 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
     if (f.u_blocks == 1) return linear_product(z, u, bias, scale);
     const at::Tensor y = at::empty({f.u_blocks, z.size(1), f.u_out}, z.options());
     multiply(y, z, u.transpose(1, 2), scale);
-    return collect_columns(y, bias);
+    return unshuffle_columns(y, bias);
   }
 
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const LinearSpec& spec,
@@ -87,11 +87,11 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
       add_product(u.grad, dy, z, scale);
       return product(dy, u.compute, scale);
     }
-    const at::Tensor dealt = deal_columns(dy, f.u_blocks, bias ? &bias->grad : nullptr);
+    const at::Tensor dealt = shuffle_columns(dy, f.u_blocks, bias ? &bias->grad : nullptr);
     add_product(u.grad, dealt, z, scale);
     const at::Tensor dz = at::empty_like(z);
     multiply(dz, dealt, u.compute, scale);
-    return collect_columns(dz);
+    return unshuffle_columns(dz);
   }
 
   // dz → dx, adding the gradient of v.

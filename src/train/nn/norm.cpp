@@ -158,6 +158,11 @@ Norm::Norm(const NormSpec& spec, const std::string& part, Parameters& parameters
 std::pair<at::Tensor, at::Tensor> Norm::forward(const at::Tensor& x,
                                                 const at::Tensor& delta) const {
   const NormArguments n{weight_, bias_, is_centred(spec_.kind), spec_.eps};
+  switch (spec_.kind) {  // both functions know these two
+    case NormKind::kLayerNorm:
+    case NormKind::kRmsNorm:
+      break;
+  }
   const auto out = fused_kernels(weight_->compute) ? FusedNorm::apply(x, if_defined(delta), n)
                                                    : PlainNorm::apply(x, if_defined(delta), n);
   return {out[0], out[1]};

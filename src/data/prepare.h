@@ -1,0 +1,35 @@
+// What is made of a corpus: token shards, or the words that a tokenizer learns from. Documents are
+// read on the calling thread, worked on by others, and taken in the order of reading, so that a
+// result does not depend on the number of threads.
+#pragma once
+
+#include <functional>
+
+#include "data/dataset.h"
+#include "data/document_reader.h"
+#include "text/bpe_trainer.h"
+
+namespace lathe {
+
+// How far it is, after each batch.
+struct PrepareProgress {
+  i64 n_documents = 0, n_tokens = 0, n_bytes = 0;
+};
+
+struct EncodeOptions {
+  double val_fraction = 0.01;
+  i64 shard_tokens = kDefaultShardTokens;
+  int n_threads = 1;
+};
+
+// Fills the empty folder `dir` with the shards of the reader's documents, the tokenizer and
+// dataset.json.
+DatasetInfo encode_corpus(DocumentReader& reader, const Tokenizer& tokenizer,
+                          const std::string& dir, const EncodeOptions& options,
+                          const std::function<void(const PrepareProgress&)>& on_progress);
+
+// The words of the reader's documents, counted.
+WordCounts count_words(DocumentReader& reader, int n_threads,
+                       const std::function<void(const WordCounts&)>& on_progress);
+
+}  // namespace lathe
