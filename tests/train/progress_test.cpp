@@ -1,9 +1,10 @@
 // What a run shows while it goes: one line on a terminal, rows elsewhere, and nothing that a
 // terminal would obey.
+#include "run/progress.h"
+
 #include <doctest/doctest.h>
 
 #include "base/terminal_line.h"
-#include "run/progress.h"
 #include "support/error_text.h"
 #include "support/terminal.h"
 #include "trained_runs.h"

@@ -3,6 +3,7 @@
 
 #include "base/stop_signals.h"
 #include "support/error_text.h"
+#include "train/trainer.h"
 #include "trained_runs.h"
 
 using namespace lathe;
@@ -157,4 +158,39 @@ TEST_CASE("a second signal of any kind ends the process at once; ignored ones st
           { const StopSignals signals; }
           std::raise(SIGTERM);  // as before
         }) == 128 + SIGTERM);
+}
+
+namespace {
+
+// Listens, and asks to stop after an update.
+class Listener : public RunObserver {
+ public:
+  explicit Listener(i64 last) : last_(last) {}
+  void say(const std::string& line) override { said += line + "\n"; }
+  void step(const StepMetrics& metrics) override { steps.push_back(metrics.step); }
+  bool stop_asked() override { return !steps.empty() && steps.back() >= last_; }
+  std::string stop_reason() override { return "the listener"; }
+
+  std::string said;
+  std::vector<i64> steps;
+
+ private:
+  i64 last_;
+};
+
+}  // namespace
+
+TEST_CASE("an observer hears every update, and a run that it stops goes on from there") {
+  const Folder f;
+  RunSpec run = load_run_spec(f.run, {"data.path=" + f.data});
+  run.out = f.dir.file("observed");
+  Listener first(3);
+  CHECK(run_training(run, false, first) == RunEnd::kStopped);
+  CHECK(first.steps == std::vector<i64>{1, 2, 3});
+  CHECK(contains(first.said, "stopped by the listener after step 3"));
+  CHECK(RunDirectory(run.out).steps() == std::vector<i64>{3});
+  Listener second(1'000'000);
+  CHECK(run_training(run, true, second) == RunEnd::kFinished);
+  CHECK(second.steps.front() == 4);
+  CHECK(second.steps.back() == run.steps);
 }
