@@ -76,6 +76,7 @@ void layer_norm(at::ScalarType type, const TrainKernels& kernels) {
   const at::Tensor sum = at::empty_like(x), y = at::empty_like(delta), dx = at::empty_like(x);
   const at::Tensor ddelta = at::empty_like(delta), mean = at::empty({N}), rstd = at::empty({N});
   const at::Tensor dwb = at::zeros({2 * D});
+  const TrainNorm& norm = train_norm(kernels, "layer_norm");
   NormForward forward;
   forward.D = D;
   forward.x = f32_data(x);
@@ -99,12 +100,12 @@ void layer_norm(at::ScalarType type, const TrainKernels& kernels) {
   compare(
       "residual sum and layer norm",
       [&] {
-        for_ranges(N, 16, [&](i64 begin, i64 end) { kernels.norm_forward(forward, begin, end); });
+        for_ranges(N, 16, [&](i64 begin, i64 end) { norm.forward(forward, begin, end); });
         sum_ranges(N, 16, 2 * D, dwb, [&](i64 begin, i64 end, float* partial) {
           NormBackward run = backward;
           run.dw = partial;
           run.db = partial + D;
-          kernels.norm_backward(run, begin, end);
+          norm.backward(run, begin, end);
         });
       },
       [&] {

@@ -207,16 +207,17 @@ class Pass {
 }  // namespace
 
 void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) {
-  if (!linear.shape) return state.matmul(n, x, linear.first, linear.bias, y);
+  if (!linear.shape) return state.matmul(n, x, linear.weights[0], linear.bias, y);
   const TwoFactor& f = *linear.shape;
   const i64 inner = f.inner(), out = linear.spec.out;
   float* z = state.inner.grow<float>(static_cast<size_t>(n * inner));
   // Both shuffles are strides: z[r·L + l] is input r of group l, y[s·L + l] its output s.
-  state.matmul(n, x, {linear.spec.in, f.v_in, 1}, linear.first, nullptr, z, {inner, f.v_out, 1});
+  state.matmul(n, x, {linear.spec.in, f.v_in, 1}, linear.weights[0], nullptr, z,
+               {inner, f.v_out, 1});
   const bool shuffled = f.u_blocks > 1;
   const Layout groups{inner, shuffled ? 1 : f.u_in, f.u_blocks};
   const Layout result{out, shuffled ? 1 : f.u_out, f.u_blocks};
-  state.matmul(n, z, groups, linear.second, linear.bias, y, result);
+  state.matmul(n, z, groups, linear.weights[1], linear.bias, y, result);
 }
 
 std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,

@@ -124,13 +124,13 @@ class Builder {
     return static_cast<const float*>(placed_.at(name).data);
   }
   Linear linear(const std::string& part, const LinearSpec& spec) const {
-    Linear l{spec, two_factor(spec), {}, {}, nullptr};
-    if (l.shape) {
-      const TwoFactor& f = *l.shape;
-      l.first = matrix(tensor_name(part, kFactorV), f.v_blocks, f.v_out, f.v_in);
-      l.second = matrix(tensor_name(part, kFactorU), f.u_blocks, f.u_out, f.u_in);
-    } else {
-      l.first = matrix(tensor_name(part, kDenseWeight), 1, spec.out, spec.in);
+    Linear l{spec, two_factor(spec), {}, nullptr};
+    for (const Factor& factor : factors(spec)) {
+      // (blocks, rows, cols), or a single one.
+      const std::vector<i64>& shape = factor.shape;
+      const size_t n = shape.size();
+      l.weights.push_back(matrix(tensor_name(part, factor.name), n == 3 ? shape[0] : 1,
+                                 shape[n - 2], shape[n - 1]));
     }
     if (spec.bias) l.bias = vector(tensor_name(part, "bias"));
     return l;

@@ -18,10 +18,9 @@ namespace lathe::infer {
 // All pointers and views below are borrowed from the Model.
 struct Linear {
   LinearSpec spec;
-  std::optional<TwoFactor> shape;  // nothing for dense
-  WeightView first;                // the dense matrix, or the factor v
-  WeightView second;               // the factor u
-  const float* bias = nullptr;     // (out), or null
+  std::optional<TwoFactor> shape;   // nothing for dense
+  std::vector<WeightView> weights;  // those of factors(spec), in their order
+  const float* bias = nullptr;      // (out), or null
 };
 
 struct Norm {

@@ -97,21 +97,9 @@ Plan make_plan(const ModelSpec& spec) {
 
 std::vector<const BlockSpec*> all_blocks(const Plan& plan) {
   std::vector<const BlockSpec*> list;
-  const auto add = [&](const std::vector<BlockSpec>& blocks) {
-    for (const BlockSpec& b : blocks) list.push_back(&b);
-  };
   for (const Stage& stage : plan.stages) {
-    std::visit(Overloaded{
-                   [&](const BlocksStage& s) { add(s.blocks); },
-                   [&](const ForkStage& s) {
-                     for (const PathSpec& path : s.paths) add(path.blocks);
-                   },
-                   [](const EmbedStage&) {},
-                   [](const ProjectStage&) {},
-                   [](const NormStage&) {},
-                   [](const HeadStage&) {},
-               },
-               stage);
+    const auto blocks = blocks_of(stage);
+    list.insert(list.end(), blocks.begin(), blocks.end());
   }
   return list;
 }

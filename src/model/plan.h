@@ -85,6 +85,34 @@ struct HeadStage {
 
 using Stage = std::variant<EmbedStage, BlocksStage, ProjectStage, ForkStage, NormStage, HeadStage>;
 
+// An overload set from lambdas, for std::visit over stages.
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang before version 17 does not find it by itself
+
+// The blocks of a stage, in layer order.
+inline std::vector<const BlockSpec*> blocks_of(const Stage& stage) {
+  std::vector<const BlockSpec*> list;
+  const auto add = [&](const std::vector<BlockSpec>& blocks) {
+    for (const BlockSpec& b : blocks) list.push_back(&b);
+  };
+  std::visit(Overloaded{
+                 [&](const BlocksStage& s) { add(s.blocks); },
+                 [&](const ForkStage& s) {
+                   for (const PathSpec& path : s.paths) add(path.blocks);
+                 },
+                 [](const EmbedStage&) {},
+                 [](const ProjectStage&) {},
+                 [](const NormStage&) {},
+                 [](const HeadStage&) {},
+             },
+             stage);
+  return list;
+}
+
 struct Plan {
   ModelSpec spec;
   std::vector<Stage> stages;
@@ -101,12 +129,4 @@ NormSpec make_norm(const ModelSpec& spec, i64 width);
 // The block `layer` (named prefix + "blocks.LAYER") at `width`; heads keep their number, and
 // d_head, d_ff and ranks scale by width / d_model, which must come out whole.
 BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::string& prefix);
-// An overload set from lambdas, for std::visit over stages.
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;  // clang before version 17 does not find it by itself
-
 }  // namespace lathe

@@ -105,7 +105,7 @@ TEST_CASE("model: matrices are used where the source has them, others are widene
     const test::Loaded m = test::load_tiny(test::tiny_spec(), dtype);
     const Block& b = std::get<Blocks>(m.model->stages[1]).blocks[2];
     const WeightSource& source = *m.model->weights;
-    CHECK(b.up.first.data == source.get("blocks.2.ffn.up.weight").bytes.data());
+    CHECK(b.up.weights[0].data == source.get("blocks.2.ffn.up.weight").bytes.data());
     CHECK(b.up.bias != static_cast<const void*>(source.get("blocks.2.ffn.up.bias").bytes.data()));
     CHECK(*b.up.bias == m.weights.at("blocks.2.ffn.up.bias")[0]);
   }
@@ -125,8 +125,9 @@ TEST_CASE("model: a source that aligns nothing runs too") {
   const auto moved =
       make_model(m.model->plan, std::make_shared<const WeightSource>("moved", tensors));
   const Block& b = std::get<Blocks>(moved->stages[1]).blocks[2];
-  CHECK(reinterpret_cast<uintptr_t>(b.up.first.data) % 4 == 0);
-  CHECK(*static_cast<const float*>(b.up.first.data) == m.weights.at("blocks.2.ffn.up.weight")[0]);
+  CHECK(reinterpret_cast<uintptr_t>(b.up.weights[0].data) % 4 == 0);
+  CHECK(*static_cast<const float*>(b.up.weights[0].data) ==
+        m.weights.at("blocks.2.ffn.up.weight")[0]);
 }
 
 TEST_CASE("model: what is loaded has as many bytes as the plan has parameters") {

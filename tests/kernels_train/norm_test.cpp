@@ -37,7 +37,6 @@ struct Norm {
   NormForward args() {
     NormForward a;
     a.D = c.D;
-    a.rms = c.rms;
     a.x = x.data();
     a.delta = c.delta ? delta.data() : nullptr;
     a.x_out = x_out.data();
@@ -49,6 +48,10 @@ struct Norm {
     return a;
   }
 };
+
+const TrainNorm& kernel_of(const TrainKernels& kernels, const Case& c) {
+  return train_norm(kernels, c.rms ? "rms_norm" : "layer_norm");
+}
 
 struct Moments {
   double mean, rstd;
@@ -75,7 +78,7 @@ void check_forward(const TrainKernels& kernels, const Case& c) {
   CAPTURE(c.rms);
   CAPTURE(c.delta);
   Norm<S> norm(c);
-  kernels.norm_forward(norm.args(), 0, kRows);
+  kernel_of(kernels, norm.c).forward(norm.args(), 0, kRows);
   for (int64_t r = 0; r < kRows; ++r) {
     std::vector<double> x;
     for (int64_t d = 0; d < c.D; ++d) {
@@ -115,7 +118,6 @@ struct Gradients {
   NormBackward args(const Norm<S>& norm) {
     NormBackward a;
     a.D = norm.c.D;
-    a.rms = norm.c.rms;
     a.dy = dy.data();
     a.x = norm.x_out.data();
     a.mean = norm.mean.data();
@@ -136,9 +138,9 @@ void check_backward(const TrainKernels& kernels, const Case& c) {
   CAPTURE(c.D);
   CAPTURE(c.rms);
   Norm<S> norm(c);
-  kernels.norm_forward(norm.args(), 0, kRows);
+  kernel_of(kernels, norm.c).forward(norm.args(), 0, kRows);
   Gradients<S> g(c);
-  kernels.norm_backward(g.args(norm), 0, kRows);
+  kernel_of(kernels, norm.c).backward(g.args(norm), 0, kRows);
   std::vector<double> dw(static_cast<size_t>(c.D), 0.5), db(dw), dw_bound(dw.size(), 1e-5),
       db_bound(dw.size(), 1e-5);
   for (int64_t r = 0; r < kRows; ++r) {
@@ -213,18 +215,18 @@ TEST_CASE_TEMPLATE("norm: the sum may replace x, and dx the residual's gradient"
   if (kernels == nullptr) return;
   const Case c = {40, false, true, true, 0};
   Norm<S> apart(c), in_place(c);
-  kernels->norm_forward(apart.args(), 0, kRows);
+  kernel_of(*kernels, apart.c).forward(apart.args(), 0, kRows);
   NormForward forward = in_place.args();
   forward.x_out = in_place.x.data();
-  kernels->norm_forward(forward, 0, kRows);
+  kernel_of(*kernels, apart.c).forward(forward, 0, kRows);
   CHECK(in_place.x == apart.x_out);
   CHECK(in_place.y == apart.y);
 
   Gradients<S> g(c), g_in_place(c);
-  kernels->norm_backward(g.args(apart), 0, kRows);
+  kernel_of(*kernels, apart.c).backward(g.args(apart), 0, kRows);
   NormBackward backward = g_in_place.args(apart);
   backward.dx = g_in_place.dres.data();
-  kernels->norm_backward(backward, 0, kRows);
+  kernel_of(*kernels, apart.c).backward(backward, 0, kRows);
   CHECK(g_in_place.dres == g.dx);
 }
 
@@ -234,21 +236,21 @@ TEST_CASE_TEMPLATE("norm: optional arguments may be absent", Table, LATHE_TABLES
   if (kernels == nullptr) return;
   const Case c = {40, true, false, false, 0};
   Norm<S> full(c), bare(c);
-  kernels->norm_forward(full.args(), 0, kRows);
+  kernel_of(*kernels, full.c).forward(full.args(), 0, kRows);
   NormForward forward = bare.args();
   forward.x_out = nullptr;
   forward.mean = nullptr;
-  kernels->norm_forward(forward, 0, kRows);
+  kernel_of(*kernels, full.c).forward(forward, 0, kRows);
   CHECK(bare.y == full.y);
 
   Gradients<S> g(c), g_bare(c);
-  kernels->norm_backward(g.args(full), 0, kRows);
+  kernel_of(*kernels, full.c).backward(g.args(full), 0, kRows);
   NormBackward backward = g_bare.args(full);
   backward.mean = nullptr;
   backward.dres = nullptr;
   backward.ddelta = nullptr;
   backward.db = nullptr;
-  kernels->norm_backward(backward, 0, kRows);
+  kernel_of(*kernels, full.c).backward(backward, 0, kRows);
   CHECK(g_bare.dw == g.dw);
   for (int64_t i = 0; i < g.dx.size(); ++i) {
     CHECK(g_bare.dx[i] + g.dres[i] == doctest::Approx(g.dx[i]).epsilon(1e-5));
@@ -261,15 +263,15 @@ TEST_CASE_TEMPLATE("norm: rows do not depend on how the range is split", Table, 
   if (kernels == nullptr) return;
   const Case c = {50, false, true, true, 0};
   Norm<S> whole(c), split(c);
-  kernels->norm_forward(whole.args(), 0, kRows);
-  kernels->norm_forward(split.args(), 3, kRows);
-  kernels->norm_forward(split.args(), 0, 3);
+  kernel_of(*kernels, whole.c).forward(whole.args(), 0, kRows);
+  kernel_of(*kernels, whole.c).forward(split.args(), 3, kRows);
+  kernel_of(*kernels, whole.c).forward(split.args(), 0, 3);
   CHECK(split.y == whole.y);
   CHECK(split.rstd == whole.rstd);
   Gradients<S> g(c), g_split(c);
-  kernels->norm_backward(g.args(whole), 0, kRows);
-  kernels->norm_backward(g_split.args(whole), 2, kRows);
-  kernels->norm_backward(g_split.args(whole), 0, 2);
+  kernel_of(*kernels, whole.c).backward(g.args(whole), 0, kRows);
+  kernel_of(*kernels, whole.c).backward(g_split.args(whole), 2, kRows);
+  kernel_of(*kernels, whole.c).backward(g_split.args(whole), 0, 2);
   CHECK(g_split.dx == g.dx);
 }
 

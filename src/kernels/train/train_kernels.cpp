@@ -49,12 +49,23 @@ std::vector<const TrainKernels*> supported_train_kernels() {
   return tables;
 }
 
-const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name) {
-  const TrainActivation* end = kernels.activations + kernels.n_activations;
-  const TrainActivation* row = std::find_if(
-      kernels.activations, end, [&](const TrainActivation& a) { return name == a.name; });
-  LATHE_CHECK(row != end);
+namespace {
+
+template <class Row>
+const Row& row_named(const Row* rows, i64 n, std::string_view name) {
+  const Row* row = std::find_if(rows, rows + n, [&](const Row& r) { return name == r.name; });
+  LATHE_CHECK(row != rows + n);
   return *row;
+}
+
+}  // namespace
+
+const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name) {
+  return row_named(kernels.activations, kernels.n_activations, name);
+}
+
+const TrainNorm& train_norm(const TrainKernels& kernels, std::string_view name) {
+  return row_named(kernels.norms, kernels.n_norms, name);
 }
 
 }  // namespace lathe

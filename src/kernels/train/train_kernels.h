@@ -61,7 +61,6 @@ struct CrossEntropy {
 struct NormForward {
   i64 D = 0;
   float eps = 1e-5f;
-  bool rms = false;
   const float* x = nullptr;     // (n, D)
   const void* delta = nullptr;  // (n, D) or null; added to x before anything else
   float* x_out = nullptr;       // (n, D) x + delta; may be x; null only without delta
@@ -74,7 +73,6 @@ struct NormForward {
 
 struct NormBackward {
   i64 D = 0;
-  bool rms = false;
   const void* dy = nullptr;     // (n, D)
   const float* x = nullptr;     // (n, D) the normalised values, delta included
   const float* mean = nullptr;  // (n) from the forward; unused for RMS
@@ -146,6 +144,13 @@ struct TrainActivation {
   void (*backward)(const void* x, const void* dy, void* dx, i64 F, i64 begin, i64 end);
 };
 
+// A norm by its name in specs. Rows [begin, end); all pointers of the arguments are to row 0.
+struct TrainNorm {
+  const char* name;
+  void (*forward)(const NormForward&, i64 begin, i64 end);
+  void (*backward)(const NormBackward&, i64 begin, i64 end);
+};
+
 struct TrainKernels {
   const char* isa;  // "avx2", "avx512" or "avx512_bf16"
   DType storage;    // kF32 or kBf16
@@ -168,11 +173,11 @@ struct TrainKernels {
 
   // Rows [begin, end); all pointers of the arguments are to row 0.
   void (*cross_entropy)(const CrossEntropy&, i64 begin, i64 end);
-  void (*norm_forward)(const NormForward&, i64 begin, i64 end);
-  void (*norm_backward)(const NormBackward&, i64 begin, i64 end);
 
   const TrainActivation* activations;  // by name; see train_activation()
   i64 n_activations;
+  const TrainNorm* norms;  // by name; see train_norm()
+  i64 n_norms;
 
   // Elements [begin, end).
   void (*adamw)(const AdamW&, i64 begin, i64 end);
@@ -190,6 +195,7 @@ struct TrainKernels {
 
 // The nonlinearity of that name. That every name of a spec has one in every table is a test's to
 // see.
+const TrainNorm& train_norm(const TrainKernels& kernels, std::string_view name);
 const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name);
 
 // The kernels of this process's class (base/cpu_isa.h) for a storage type, or null where the class

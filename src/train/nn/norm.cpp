@@ -16,7 +16,7 @@ namespace {
 struct NormArguments {
   Parameter* weight;
   Parameter* bias;  // or null
-  bool centred;
+  NormKind kind;
   double eps;
 };
 
@@ -38,24 +38,24 @@ struct FusedNorm : Function<FusedNorm> {
     const at::Tensor in = x.contiguous();
     const at::Tensor sum = delta ? at::empty_like(in) : in;
     const at::Tensor y = at::empty({N, D}, n.weight->compute.options());
-    const at::Tensor mean = n.centred ? at::empty({N}, in.options()) : at::Tensor();
+    const at::Tensor mean = is_centred(n.kind) ? at::empty({N}, in.options()) : at::Tensor();
     const at::Tensor rstd = at::empty({N}, in.options());
     const at::Tensor add = delta ? delta->contiguous() : at::Tensor();
     NormForward run;
     run.D = D;
     run.eps = static_cast<float>(n.eps);
-    run.rms = !n.centred;
     run.x = f32_data(in);
     run.delta = delta ? add.data_ptr() : nullptr;
     run.x_out = delta ? f32_data(sum) : nullptr;
     run.w = f32_data(n.weight->value);
     run.b = n.bias ? f32_data(n.bias->value) : nullptr;
     run.y = y.data_ptr();
-    run.mean = n.centred ? f32_data(mean) : nullptr;
+    run.mean = mean.defined() ? f32_data(mean) : nullptr;
     run.rstd = f32_data(rstd);
-    const auto* kernels = fused_kernels(y);
-    for_ranges(N, 16, [&](i64 begin, i64 end) { kernels->norm_forward(run, begin, end); });
+    const TrainNorm& kernel = train_norm(*fused_kernels(y), name_of(n.kind));
+    for_ranges(N, 16, [&](i64 begin, i64 end) { kernel.forward(run, begin, end); });
     ctx->save_for_backward({sum, mean, rstd});
+    ctx->saved_data["kernel"] = reinterpret_cast<i64>(&kernel);
     remember(ctx, n, delta.has_value());
     return {delta ? sum : sum.view_as(sum), y};
   }
@@ -79,7 +79,6 @@ struct FusedNorm : Function<FusedNorm> {
     const at::Tensor ddelta = narrow ? at::empty_like(dy) : has_delta ? dx : at::Tensor();
     NormBackward run;
     run.D = D;
-    run.rms = !mean.defined();
     run.dy = dy.data_ptr();
     run.x = f32_data(sum);
     run.mean = mean.defined() ? f32_data(mean) : nullptr;
@@ -88,13 +87,13 @@ struct FusedNorm : Function<FusedNorm> {
     run.dres = dres.defined() ? f32_data(dres) : nullptr;
     run.dx = f32_data(dx);
     run.ddelta = narrow ? ddelta.data_ptr() : nullptr;
-    const auto* kernels = fused_kernels(dy);
+    const auto& kernel = *reinterpret_cast<const TrainNorm*>(ctx->saved_data["kernel"].toInt());
     const at::Tensor sums = at::zeros({2 * D}, sum.options());
     sum_ranges(N, 16, 2 * D, sums, [&](i64 begin, i64 end, float* partial) {
       NormBackward part = run;
       part.dw = partial;
       part.db = bias ? partial + D : nullptr;
-      kernels->norm_backward(part, begin, end);
+      kernel.backward(part, begin, end);
     });
     weight->grad.add_(sums.narrow(0, 0, D));
     if (bias) bias->grad.add_(sums.narrow(0, D, D));
@@ -108,13 +107,16 @@ struct PlainNorm : Function<PlainNorm> {
                                const std::optional<at::Tensor>& delta, const NormArguments& n) {
     const at::Tensor sum = delta ? x + *delta : x;
     at::Tensor y, mean, rstd;
-    if (n.centred) {
-      std::tie(y, mean, rstd) =
-          at::native_layer_norm(sum, {sum.size(1)}, n.weight->value,
-                                n.bias ? std::optional(n.bias->value) : std::nullopt, n.eps);
-    } else {
-      rstd = sum.square().mean(1, true).add_(n.eps).rsqrt_();
-      y = (sum * rstd).mul_(n.weight->value);
+    switch (n.kind) {
+      case NormKind::kLayerNorm:
+        std::tie(y, mean, rstd) =
+            at::native_layer_norm(sum, {sum.size(1)}, n.weight->value,
+                                  n.bias ? std::optional(n.bias->value) : std::nullopt, n.eps);
+        break;
+      case NormKind::kRmsNorm:
+        rstd = sum.square().mean(1, true).add_(n.eps).rsqrt_();
+        y = (sum * rstd).mul_(n.weight->value);
+        break;
     }
     ctx->save_for_backward({sum, mean, rstd});
     remember(ctx, n, delta.has_value());
@@ -157,12 +159,7 @@ Norm::Norm(const NormSpec& spec, const std::string& part, Parameters& parameters
 
 std::pair<at::Tensor, at::Tensor> Norm::forward(const at::Tensor& x,
                                                 const at::Tensor& delta) const {
-  const NormArguments n{weight_, bias_, is_centred(spec_.kind), spec_.eps};
-  switch (spec_.kind) {  // both functions know these two
-    case NormKind::kLayerNorm:
-    case NormKind::kRmsNorm:
-      break;
-  }
+  const NormArguments n{weight_, bias_, spec_.kind, spec_.eps};
   const auto out = fused_kernels(weight_->compute) ? FusedNorm::apply(x, if_defined(delta), n)
                                                    : PlainNorm::apply(x, if_defined(delta), n);
   return {out[0], out[1]};
