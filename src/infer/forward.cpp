@@ -206,8 +206,9 @@ class Pass {
 
 }  // namespace
 
-void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) {
-  if (!linear.shape) return state.matmul(n, x, linear.weights[0], linear.bias, y);
+namespace {
+
+void apply_two_factor(const Linear& linear, State& state, i64 n, const float* x, float* y) {
   const TwoFactor& f = *linear.shape;
   const i64 inner = f.inner(), out = linear.spec.out;
   float* z = state.inner.grow<float>(static_cast<size_t>(n * inner));
@@ -218,6 +219,17 @@ void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) 
   const Layout groups{inner, shuffled ? 1 : f.u_in, f.u_blocks};
   const Layout result{out, shuffled ? 1 : f.u_out, f.u_blocks};
   state.matmul(n, z, groups, linear.weights[1], linear.bias, y, result);
+}
+
+}  // namespace
+
+void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) {
+  switch (form_of(linear.spec)) {
+    case LinearForm::kDense:
+      return state.matmul(n, x, linear.weights[0], linear.bias, y);
+    case LinearForm::kTwoFactor:
+      return apply_two_factor(linear, state, n, x, y);
+  }
 }
 
 std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,

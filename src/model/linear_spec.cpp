@@ -9,7 +9,9 @@ namespace {
 struct KindRow {
   LinearKind kind;
   bool takes_rank, takes_blocks;
-  // Null for dense. Called with a spec whose rank and n_blocks are positive where they are taken.
+  LinearForm form;
+  // Null but for kTwoFactor. Called with a spec whose rank and n_blocks are positive where they are
+  // taken.
   TwoFactor (*shapes)(const LinearSpec&);
 };
 
@@ -29,10 +31,10 @@ TwoFactor block_shuffle(const LinearSpec& s) {
 }
 
 constexpr KindRow kKinds[] = {
-    {LinearKind::kDense, false, false, nullptr},
-    {LinearKind::kLowRank, true, false, low_rank},
-    {LinearKind::kBlockDense, true, true, block_dense},
-    {LinearKind::kBlockShuffle, false, true, block_shuffle},
+    {LinearKind::kDense, false, false, LinearForm::kDense, nullptr},
+    {LinearKind::kLowRank, true, false, LinearForm::kTwoFactor, low_rank},
+    {LinearKind::kBlockDense, true, true, LinearForm::kTwoFactor, block_dense},
+    {LinearKind::kBlockShuffle, false, true, LinearForm::kTwoFactor, block_shuffle},
 };
 static_assert(one_row_each(kKinds, &KindRow::kind));
 
@@ -51,6 +53,8 @@ void LinearOption::visit_fields(FieldVisitor& v) {
   if (row(kind).takes_rank) v.field("rank", rank, "inner width", structure);
   if (row(kind).takes_blocks) v.field("n_blocks", n_blocks, "blocks on the diagonal", structure);
 }
+
+LinearForm form_of(const LinearSpec& spec) { return row(spec.kind).form; }
 
 std::optional<TwoFactor> two_factor(const LinearSpec& spec) {
   const KindRow& kind = row(spec.kind);
@@ -84,17 +88,26 @@ void check_linear(const LinearSpec& spec, const std::string& where) {
 }
 
 std::vector<Factor> factors(const LinearSpec& spec) {
-  const auto f = two_factor(spec);
-  if (!f) return {{kDenseWeight, {spec.out, spec.in}}};
-  return {{kFactorV, factor_shape(f->v_blocks, f->v_out, f->v_in)},
-          {kFactorU, factor_shape(f->u_blocks, f->u_out, f->u_in)}};
+  switch (form_of(spec)) {
+    case LinearForm::kDense:
+      break;
+    case LinearForm::kTwoFactor: {
+      const TwoFactor f = *two_factor(spec);
+      return {{kFactorV, factor_shape(f.v_blocks, f.v_out, f.v_in)},
+              {kFactorU, factor_shape(f.u_blocks, f.u_out, f.u_in)}};
+    }
+  }
+  return {{kDenseWeight, {spec.out, spec.in}}};
 }
 
 i64 linear_weights(const LinearSpec& spec) {
-  const auto f = two_factor(spec);
-  if (!f) return checked_product(spec.out, spec.in, "a linear's weights");
-  return checked_product(f->inner(), f->v_in, "a factor's weights") +
-         checked_product(f->u_blocks * f->u_out, f->u_in, "a factor's weights");
+  i64 weights = 0;
+  for (const Factor& factor : factors(spec)) {
+    i64 n = 1;
+    for (const i64 d : factor.shape) n = checked_product(n, d, "a linear's weights");
+    weights += n;
+  }
+  return weights;
 }
 
 i64 linear_macs(const LinearSpec& spec) { return linear_weights(spec); }

@@ -50,7 +50,11 @@ struct TwoFactor {
   i64 inner() const { return v_blocks * v_out; }
 };
 
-// The factors' shapes; nothing for dense. The spec is valid (see check_linear).
+// How a kind computes: what engines switch on, so that a kind outside these has to say how it does.
+enum class LinearForm { kDense, kTwoFactor };
+LinearForm form_of(const LinearSpec& spec);
+
+// The factors' shapes; nothing for other forms. The spec is valid (see check_linear).
 std::optional<TwoFactor> two_factor(const LinearSpec& spec);
 
 // Error that names `where` unless kind, rank and n_blocks fit in and out: positive, dividing, and

@@ -113,7 +113,7 @@ std::vector<TensorInfo> guide_list(const Plan& plan) {
   std::vector<TensorInfo> list;
   for (const BlockSpec* b : all_blocks(plan)) {
     for (const BlockLinear& l : block_linears(*b)) {
-      if (!two_factor(*l.spec)) continue;
+      if (form_of(*l.spec) != LinearForm::kTwoFactor) continue;
       list.push_back({.name = tensor_name(l.name, kGuide),
                       .shape = {l.spec->out, l.spec->in},
                       .role = l.role,

@@ -4,15 +4,11 @@
 
 namespace lathe {
 
-void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const float>> weights,
-                    std::span<float> dense) {
-  LATHE_CHECK(static_cast<i64>(dense.size()) == spec.in * spec.out);
+namespace {
+
+void merge_two_factor(const LinearSpec& spec, std::span<const std::span<const float>> weights,
+                      std::span<float> dense) {
   const auto f = two_factor(spec);
-  if (!f) {
-    LATHE_CHECK(weights.size() == 1 && weights[0].size() == dense.size());
-    std::copy(weights[0].begin(), weights[0].end(), dense.begin());
-    return;
-  }
   LATHE_CHECK(weights.size() == 2);
   const std::span<const float> v = weights[0], u = weights[1];
   const i64 L = f->u_blocks;
@@ -33,6 +29,22 @@ void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const floa
       const size_t at = static_cast<size_t>((s * L + l) * spec.in);
       for (size_t i = 0; i < line.size(); ++i) dense[at + i] = static_cast<float>(line[i]);
     }
+  }
+}
+
+}  // namespace
+
+void merge_to_dense(const LinearSpec& spec, std::span<const std::span<const float>> weights,
+                    std::span<float> dense) {
+  LATHE_CHECK(static_cast<i64>(dense.size()) == spec.in * spec.out);
+  switch (form_of(spec)) {
+    case LinearForm::kDense:
+      LATHE_CHECK(weights.size() == 1 && weights[0].size() == dense.size());
+      std::copy(weights[0].begin(), weights[0].end(), dense.begin());
+      break;
+    case LinearForm::kTwoFactor:
+      merge_two_factor(spec, weights, dense);
+      break;
   }
 }
 

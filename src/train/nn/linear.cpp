@@ -125,24 +125,25 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
 
 Linear::Linear(const LinearSpec& spec, const std::string& part, Parameters& parameters)
     : spec_(spec), bias_(parameters.find(tensor_name(part, "bias"))) {
-  if (two_factor(spec)) {
-    const FactorPair pair = factor_pair(parameters, part, spec);
-    weights_[0] = pair.v;
-    weights_[1] = pair.u;
-  } else {
-    weights_[0] = &parameters.get(tensor_name(part, kDenseWeight));
+  for (const Factor& factor : factors(spec)) {
+    weights_.push_back(&parameters.get(tensor_name(part, factor.name)));
   }
 }
 
-Linear::Linear(Parameter& weight, Parameter* bias) : weights_{&weight, nullptr}, bias_(bias) {
+Linear::Linear(Parameter& weight, Parameter* bias) : weights_{&weight}, bias_(bias) {
   spec_.out = weight.info.shape[0];
   spec_.in = weight.info.shape[1];
   spec_.bias = bias != nullptr;
 }
 
 at::Tensor Linear::forward(const at::Tensor& x, double scale) const {
-  if (!weights_[1]) return DenseFunction::apply(x, weights_[0], bias_, scale);
-  return TwoFactorFunction::apply(x, spec_, weights_[0], weights_[1], bias_, scale);
+  switch (form_of(spec_)) {
+    case LinearForm::kDense:
+      break;
+    case LinearForm::kTwoFactor:
+      return TwoFactorFunction::apply(x, spec_, weights_[0], weights_[1], bias_, scale);
+  }
+  return DenseFunction::apply(x, weights_[0], bias_, scale);
 }
 
 at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u) {

@@ -24,7 +24,7 @@ class Linear {
 
  private:
   LinearSpec spec_;
-  Parameter* weights_[2] = {};  // factors(spec): weight, or v and u
+  std::vector<Parameter*> weights_;  // of factors(spec), in their order
   Parameter* bias_ = nullptr;
 };
 

@@ -24,6 +24,7 @@ struct NormArguments {
 void remember(AutogradContext* ctx, const NormArguments& n, bool has_delta) {
   ctx->saved_data["weight"] = reinterpret_cast<i64>(n.weight);
   ctx->saved_data["bias"] = reinterpret_cast<i64>(n.bias);
+  ctx->saved_data["kind"] = static_cast<i64>(n.kind);
   ctx->saved_data["has_delta"] = has_delta;
 }
 Parameter* remembered(AutogradContext* ctx, const char* name) {
@@ -134,10 +135,16 @@ struct PlainNorm : Function<PlainNorm> {
       weight->grad.add_((dy * normed).sum(0));
       if (bias) bias->grad.add_(dy.sum(0));
       const at::Tensor g = dy * weight->value;
-      // d/dx of (x − mean)·rstd: rstd·(g − mean(g) − normed·mean(g·normed)).
-      at::Tensor inner = g - normed * (g * normed).mean(1, true);
-      if (mean.defined()) inner = inner - g.mean(1, true);
-      dx = inner * rstd;
+      switch (static_cast<NormKind>(ctx->saved_data["kind"].toInt())) {
+        case NormKind::kLayerNorm:
+        case NormKind::kRmsNorm: {
+          // d/dx of (x − mean)·rstd: rstd·(g − mean(g) − normed·mean(g·normed)).
+          at::Tensor inner = g - normed * (g * normed).mean(1, true);
+          if (mean.defined()) inner = inner - g.mean(1, true);
+          dx = inner * rstd;
+          break;
+        }
+      }
       if (grads[0].defined()) dx = dx + grads[0];
     }
     const bool has_delta = ctx->saved_data["has_delta"].toBool();

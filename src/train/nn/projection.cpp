@@ -35,8 +35,13 @@ std::pair<at::Tensor, at::Tensor> best_rank(const at::Tensor& block, i64 r) {
 
 std::vector<at::Tensor> project_to(const LinearSpec& spec, const at::Tensor& dense) {
   LATHE_CHECK(dense.size(0) == spec.out && dense.size(1) == spec.in);
+  switch (form_of(spec)) {
+    case LinearForm::kDense:
+      return {dense.to(at::kFloat).clone()};
+    case LinearForm::kTwoFactor:
+      break;
+  }
   const auto f = two_factor(spec);
-  if (!f) return {dense.to(at::kFloat).clone()};
   const at::Tensor w = dense.to(at::kDouble).view({f->u_out, f->u_blocks, f->v_blocks, f->v_in});
   at::Tensor v = at::zeros({f->v_blocks, f->v_out, f->v_in}, w.options());
   at::Tensor u = at::zeros({f->u_blocks, f->u_out, f->u_in}, w.options());
