@@ -20,7 +20,7 @@ Engine::Engine(const std::string& path, const std::string& given, int n_threads)
 
 Engine::Engine(ModelDirectory opened, const std::string& given, int n_threads)
     : directory(opened.path),
-      model(make_model(std::move(opened.plan), std::move(opened.weights))),
+      model(make_model(std::move(opened.plan), opened.weights, choose_residence(*opened.weights))),
       tokenizer(load_fitting(given.empty() ? opened.tokenizer : given, *model)),
       pool(n_threads),
       state(pool) {}

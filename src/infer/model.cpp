@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/memory_limits.h"
 #include "kernels/dispatch.h"
 #include "model/tensor_list.h"
 
@@ -39,18 +40,20 @@ Buffer with_kernel_first(const TensorView& t) {
   return turned;
 }
 
-// Walks the plan and hands out the source's tensors: matrices where they lie, everything else as
-// f32.
+// Walks the plan and hands out the source's tensors: matrices in their stored type, everything else
+// as f32.
 class Builder {
  public:
-  explicit Builder(Model& model) : model_(model) {
+  Builder(Model& model, Residence residence) : model_(model) {
     const std::vector<TensorInfo> list = tensor_list(model.plan);
     check_weights(*model.weights, list, runnable());
+    if (residence == Residence::kHugePages) gather(list);
     for (const TensorInfo& info : list) {
       const TensorView& t = model.weights->get(info.name);
       model_.weight_bytes += static_cast<i64>(t.bytes.size());
-      placed_.emplace(info.name, place(info, t));
+      if (!placed_.contains(info.name)) placed_.emplace(info.name, place(info, t));
     }
+    if (residence == Residence::kHugePages) model_.weights.reset();
   }
 
   LoadedStage operator()(const EmbedStage& s) {
@@ -94,10 +97,31 @@ class Builder {
     DType dtype;
     const void* data;
   };
+  static bool is_turned(const TensorInfo& info) {
+    return info.matrix && !info.linear && info.shape.size() == 3;
+  }
+  // Copies all matrices into one buffer, so that small ones share its huge pages.
+  void gather(const std::vector<TensorInfo>& list) {
+    constexpr size_t kAlignment = 64;
+    const auto aligned = [](size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; };
+    size_t total = 0;
+    const auto each = [&](const auto& visit) {
+      for (const TensorInfo& info : list) {
+        if (info.matrix && !is_turned(info)) visit(info, model_.weights->get(info.name));
+      }
+    };
+    each([&](const TensorInfo&, const TensorView& t) { total += aligned(t.bytes.size()); });
+    Buffer buffer(total);
+    char* next = buffer.as<char>();
+    each([&](const TensorInfo& info, const TensorView& t) {
+      if (!t.bytes.empty()) std::memcpy(next, t.bytes.data(), t.bytes.size());
+      placed_.emplace(info.name, Placed{t.dtype, next});
+      next += aligned(t.bytes.size());
+    });
+    model_.copies.push_back(std::move(buffer));
+  }
   Placed place(const TensorInfo& info, const TensorView& t) {
-    if (info.matrix && !info.linear && info.shape.size() == 3) {
-      return keep(t.dtype, with_kernel_first(t));
-    }
+    if (is_turned(info)) return keep(t.dtype, with_kernel_first(t));
     // A file from elsewhere may align nothing; ours align every tensor to its element.
     const auto unit = static_cast<size_t>(std::min<i64>(stored_type(t.dtype).block_bytes, 4));
     const bool aligned = reinterpret_cast<uintptr_t>(t.bytes.data()) % unit == 0;
@@ -112,8 +136,8 @@ class Builder {
     return keep(DType::kF32, std::move(wide));
   }
   Placed keep(DType dtype, Buffer buffer) {
-    model_.converted.push_back(std::move(buffer));
-    return {dtype, model_.converted.back().data()};
+    model_.copies.push_back(std::move(buffer));
+    return {dtype, model_.copies.back().data()};
   }
 
   WeightView matrix(const std::string& name, i64 n_blocks, i64 rows, i64 cols) const {
@@ -158,11 +182,18 @@ class Builder {
 
 }  // namespace
 
-std::unique_ptr<const Model> make_model(Plan plan, std::shared_ptr<const WeightSource> weights) {
+Residence choose_residence(const WeightSource& weights) {
+  i64 bytes = 0;
+  for (const TensorView& t : weights.tensors()) bytes += static_cast<i64>(t.bytes.size());
+  return bytes <= available_memory() / 2 ? Residence::kHugePages : Residence::kMapped;
+}
+
+std::unique_ptr<const Model> make_model(Plan plan, std::shared_ptr<const WeightSource> weights,
+                                        Residence residence) {
   auto model = std::make_unique<Model>();
   model->plan = std::move(plan);
   model->weights = std::move(weights);
-  Builder builder(*model);
+  Builder builder(*model, residence);
   for (const Stage& stage : model->plan.stages) {
     model->stages.push_back(std::visit(builder, stage));
   }

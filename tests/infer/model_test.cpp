@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "infer/forward.h"
 #include "infer/kv_cache.h"
 #include "infer/loaded.h"
 #include "model/counts.h"
@@ -108,6 +109,23 @@ TEST_CASE("model: matrices are used where the source has them, others are widene
     CHECK(b.up.weights[0].data == source.get("blocks.2.ffn.up.weight").bytes.data());
     CHECK(b.up.bias != static_cast<const void*>(source.get("blocks.2.ffn.up.bias").bytes.data()));
     CHECK(*b.up.bias == m.weights.at("blocks.2.ffn.up.bias")[0]);
+  }
+}
+
+TEST_CASE("model: copied into huge pages it needs its source no longer, and is the same model") {
+  for (const test::NamedSpec& s : test::tiny_specs()) {
+    CAPTURE(s.name);
+    const test::Loaded m = test::load_tiny(s.spec);
+    const auto copied = make_model(m.model->plan, m.model->weights, Residence::kHugePages);
+    CHECK(copied->weights == nullptr);
+    ThreadPool pool(1);
+    State state(pool);
+    KvCache mapped_cache(*m.model), copied_cache(*copied);
+    const std::vector<int32_t> tokens = {1, 2, 3};
+    const auto logits = forward(*m.model, state, mapped_cache, tokens, LogitRows::kAll);
+    const std::vector<float> want(logits.begin(), logits.end());
+    const auto again = forward(*copied, state, copied_cache, tokens, LogitRows::kAll);
+    CHECK(std::equal(again.begin(), again.end(), want.begin(), want.end()));
   }
 }
 
