@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "report/best_runs.h"
+#include "run/run_directory.h"
 
 namespace lathe::report {
 
@@ -173,11 +174,10 @@ std::vector<std::string> runs_at(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   const auto is_run = [&](const fs::path& folder) {
-    return fs::exists(folder / "run.toml", ignored) &&
-           fs::exists(folder / "metrics.jsonl", ignored);
+    return fs::exists(folder / kRunFile, ignored) && fs::exists(folder / kMetricsFile, ignored);
   };
   std::vector<std::string> runs;
-  if (!fs::exists(fs::path(path) / "run.toml", ignored)) {
+  if (!fs::exists(fs::path(path) / kRunFile, ignored)) {
     for (const auto& entry : fs::directory_iterator(path, ignored)) {
       if (is_run(entry.path())) runs.push_back(entry.path().string());
     }
