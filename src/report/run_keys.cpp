@@ -43,7 +43,9 @@ RunKeys result_keys(const RunRecord& run) {
 RunKeys size_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kSize, KeyRole::kLength}); }
 RunKeys length_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kLength}); }
 RunKeys following_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kFollows}); }
-RunKeys twin_keys(const RunRecord& run) { return keys_of(run, {KeyRole::kVariant, KeyRole::kSize}); }
+RunKeys twin_keys(const RunRecord& run) {
+  return keys_of(run, {KeyRole::kVariant, KeyRole::kSize});
+}
 
 RunKeys variant_keys(const RunRecord& run) {
   RunKeys keys = keys_of(run, {KeyRole::kVariant, KeyRole::kStructure});

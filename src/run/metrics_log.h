@@ -1,5 +1,5 @@
-// A run's metrics.jsonl, one object a line: written while it trains, and read back as numbers. What is
-// read comes from outside: every line is checked.
+// A run's metrics.jsonl, one object a line: written while it trains, and read back as numbers. What
+// is read comes from outside: every line is checked.
 #pragma once
 
 #include <cstdio>

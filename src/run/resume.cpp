@@ -35,7 +35,8 @@ std::vector<std::string> changes_on_resume(const RunSpec& stored, const RunSpec&
     switch (meaning_of(key).on_resume) {
       case OnResume::kRefused:
         fail(
-            "[run] {} was trained with {} = {}, and the run file has {}; start another run for that",
+            "[run] {} was trained with {} = {}, and the run file has {}; start another run for "
+            "that",
             folder, key, was, is);
       case OnResume::kSaid:
         said.push_back(format("[run] {} was {} up to here and is {} from now on", key, was, is));

@@ -87,8 +87,8 @@ void RunSpec::resolve() {
 
 RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& where) {
   if (!tree.is_object()) fail("{}: found {}, expected a table of keys", where, tree.type_name());
-  tree["model"] = resolve_model_section(
-      tree.contains("model") ? tree["model"] : Json::object(), folder, where);
+  tree["model"] =
+      resolve_model_section(tree.contains("model") ? tree["model"] : Json::object(), folder, where);
   RunSpec run;
   read_fields(tree, run, where);
   run.validate();

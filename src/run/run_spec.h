@@ -86,8 +86,7 @@ struct OptimizerSpec {
     // In f32 a smaller one is lost, and a weight whose gradient was always 0 becomes 0 / 0.
     v.field("eps", eps, "of Adam's denominator, above 0", kAdjustable.within(1e-30, 1));
     v.field("weight_decay", weight_decay, "", kAdjustable.within(0, 100));
-    v.field("decay", decay, "what decays: embeddings and linears, or every parameter",
-            kAdjustable);
+    v.field("decay", decay, "what decays: embeddings and linears, or every parameter", kAdjustable);
     v.field("clip", clip, "largest norm of the whole gradient; 0: none",
             kAdjustable.within(0, 1e9));
     v.field("factor_lr", factor_lr, "rates of factors: all lr, or by the shape of their blocks",
@@ -129,8 +128,7 @@ struct SelfGuidedSpec {
             "fixed_flops, which goes on until as much is spent as on the dense model",
             kOfFactors);
     // No more guided steps than there are.
-    v.field("share", share,
-            "of the steps that are guided; 0: half, or what fixed_flops asks for",
+    v.field("share", share, "of the steps that are guided; 0: half, or what fixed_flops asks for",
             KeyMeaning{.role = KeyRole::kFollows}.within(0, 1));
     v.field("schedule", schedule, "of alpha, the weight of the dense path", kOfFactors);
     v.field("stochastic", stochastic,
@@ -139,8 +137,8 @@ struct SelfGuidedSpec {
             kOfFactors);
     v.field("alpha_end", alpha_end, "alpha at the end of the guided steps",
             kOfFactors.within(0, 0.999));
-    v.field("handoff", handoff,
-            "at that end: keep the factors, or reproject the mixture onto them", kOfFactors);
+    v.field("handoff", handoff, "at that end: keep the factors, or reproject the mixture onto them",
+            kOfFactors);
   }
   // With the share as it is given.
   Guide guide() const {
@@ -187,8 +185,7 @@ struct RunSpec {
     v.field("seed", seed, "", {.role = KeyRole::kIgnored});
     v.field("steps", steps, "updates", kRunLength.within(1, static_cast<double>(kMostSteps)));
     v.field("tokens", tokens, "in place of steps where not 0", kRunLength.from(0));
-    v.field("flops", flops,
-            "in place of steps where not 0: what training costs, guidance included",
+    v.field("flops", flops, "in place of steps where not 0: what training costs, guidance included",
             kRunLength.within(0, 1e30));
     v.field("init", init,
             "of factors: the paper's; spectral: nearest to a normal matrix; or "

@@ -36,11 +36,10 @@ double guided_share(const Plan& plan, const Guide& guide) {
         "[self_guided] every linear of the model is dense, so there is nothing to guide; set "
         "ffn_linear.kind, or do without self-guided training");
   }
-  const double share = guide.share > 0                         ? guide.share
-                       : guide.mode == GuideMode::kFixedSteps ? 0.5
-                                                               : matching_guide_share(
-                                                                     plan, guide.draw,
-                                                                     guide.mean_alpha);
+  const double share = guide.share > 0 ? guide.share
+                       : guide.mode == GuideMode::kFixedSteps
+                           ? 0.5
+                           : matching_guide_share(plan, guide.draw, guide.mean_alpha);
   if (share > 0 && share <= 1) return share;
   fail(
       "[self_guided] as much as the dense model costs is reached with {:.3g} guided steps a step, "
@@ -74,8 +73,7 @@ TrainCount count_training(const Plan& plan, const TrainPlan& training) {
   LATHE_CHECK(training.batch_tokens > 0);
   Guide guide = training.guide;
   guide.share = guided_share(plan, guide);
-  const auto steps =
-      static_cast<i64>(training.tokens / static_cast<double>(training.batch_tokens));
+  const auto steps = static_cast<i64>(training.tokens / static_cast<double>(training.batch_tokens));
   const Phases phases = make_phases(steps, guide);
   return {phases, training_flops(plan, training.batch_tokens, phases, guide)};
 }

@@ -34,9 +34,7 @@ StudyPlan plan_study(const std::string& path) {
 }
 
 StudyRunner::StudyRunner(const StudyPlan& plan, std::string program)
-    : plan_(plan),
-      program_(std::move(program)),
-      total_(count_runs(plan.study, plan.contests)) {
+    : plan_(plan), program_(std::move(program)), total_(count_runs(plan.study, plan.contests)) {
   const std::vector<i64>& seeds = plan.study.seeds;
   for (const Contest& contest : plan.contests) {
     const auto cost = [&](const Cell& cell) {

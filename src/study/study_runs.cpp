@@ -118,7 +118,8 @@ RunState state_of(const StudyRun& run) {
   if (!fs::is_directory(folder, ignored)) fail("[study] {} is no folder", folder);
   if (!fs::exists(folder + "/" + kRunFile, ignored)) return RunState::kStarted;
   // Read as a run file, so that a key that a newer lathe has added has its default in both.
-  const RunSpec stored = blaming(folder, [&] { return load_run_spec(folder + "/" + kRunFile, {}); });
+  const RunSpec stored =
+      blaming(folder, [&] { return load_run_spec(folder + "/" + kRunFile, {}); });
   RunSpec own = run.spec;
   if (own.precision == Precision::kAuto) own.precision = stored.precision;  // resolved there
   check_same(write_fields(stored), write_fields(own), "", folder);

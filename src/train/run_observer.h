@@ -1,4 +1,5 @@
-// Who follows a training run: hears what it says, and may ask it to stop. No LibTorch in this header.
+// Who follows a training run: hears what it says, and may ask it to stop. No LibTorch in this
+// header.
 #pragma once
 
 #include <string>

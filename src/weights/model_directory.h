@@ -25,8 +25,8 @@ struct ModelDirectory {
 // Error, naming the file, where one is missing or damaged, or the spec makes no plan.
 ModelDirectory open_model_directory(const std::string& path);
 
-// Writes all three into the existing folder; the spec's tokenizer becomes the file's name. Each file
-// appears whole.
+// Writes all three into the existing folder; the spec's tokenizer becomes the file's name. Each
+// file appears whole.
 void write_model_directory(const std::string& folder, ModelSpec spec,
                            std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer);
 

@@ -50,7 +50,8 @@ void check_weights(const WeightSource& source, const std::vector<TensorInfo>& wa
     }
     if (std::find(types.begin(), types.end(), t->dtype) == types.end()) {
       std::string known;
-      for (const DType type : types) known += (known.empty() ? "" : ", ") + std::string(name_of(type));
+      for (const DType type : types)
+        known += (known.empty() ? "" : ", ") + std::string(name_of(type));
       fail("[weights] {}: tensor '{}' is {}, expected one of {}; convert it", source.where(),
            info.name, describe_tensor(t->dtype, t->shape), known);
     }

@@ -1,5 +1,5 @@
-// The one way to weights, whatever holds them: views of tensors by name, and the check that they are
-// those of a plan.
+// The one way to weights, whatever holds them: views of tensors by name, and the check that they
+// are those of a plan.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +49,8 @@ class WeightSource {
   std::unordered_map<std::string, size_t> by_name_;
 };
 
-// Error, naming the source and the tensor, unless it has exactly the tensors of `wanted`, each of its
-// shape and one of `types`.
+// Error, naming the source and the tensor, unless it has exactly the tensors of `wanted`, each of
+// its shape and one of `types`.
 void check_weights(const WeightSource& source, const std::vector<TensorInfo>& wanted,
                    std::span<const DType> types);
 

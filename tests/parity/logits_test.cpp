@@ -5,7 +5,6 @@
 #include "support/temp_dir.h"
 #include "support/tiny_models.h"
 #include "train/checkpoint.h"
-#include "weights/safetensors.h"
 #include "train/nn/model.h"
 #include "weights/safetensors.h"
 

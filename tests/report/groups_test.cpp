@@ -324,7 +324,8 @@ TEST_CASE("run record: a run file that is none is refused with its name") {
   CHECK(contains(refusal("steps = \"3\"\n[model]\n"), "'steps' is \"3\""));
   CHECK(contains(refusal("steps = 3\n[model]\nd_modle = 1\n"), "did you mean 'd_model'"));
   CHECK(contains(refusal("steps = 3\n[model]\nd_head = 63\n"), "runs/x/run.toml: "));
-  CHECK(contains(refusal("steps = 3\n[self_guided]\nmode = 3\n[model]\n"), "self_guided: 'mode' is 3"));
+  CHECK(contains(refusal("steps = 3\n[self_guided]\nmode = 3\n[model]\n"),
+                 "self_guided: 'mode' is 3"));
   CHECK(
       contains(refusal("steps = 3\n[self_guided]\nmode = \"fixed_flops\"\nshare = 7.0\n[model]\n"),
                "self_guided.share is 7"));
