@@ -47,7 +47,14 @@ class Builder {
   Builder(Model& model, Residence residence) : model_(model) {
     const std::vector<TensorInfo> list = tensor_list(model.plan);
     check_weights(*model.weights, list, runnable());
-    if (residence == Residence::kHugePages) gather(list);
+    switch (residence) {
+      case Residence::kMapped:
+        model_.weights->read_ahead();
+        break;
+      case Residence::kHugePages:
+        gather(list);
+        break;
+    }
     for (const TensorInfo& info : list) {
       const TensorView& t = model.weights->get(info.name);
       model_.weight_bytes += static_cast<i64>(t.bytes.size());

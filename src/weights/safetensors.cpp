@@ -209,9 +209,7 @@ SafetensorsContent parse_safetensors(std::span<const std::byte> file, const std:
 SafetensorsFile::SafetensorsFile(std::pair<MappedFile, SafetensorsContent> parsed)
     : WeightSource(parsed.first.path(), std::move(parsed.second.tensors)),
       file_(std::move(parsed.first)),
-      metadata_(std::move(parsed.second.metadata)) {
-  file_.read_ahead();
-}
+      metadata_(std::move(parsed.second.metadata)) {}
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
     : SafetensorsFile([&] {

@@ -29,6 +29,8 @@ class SafetensorsFile : public WeightSource {
  public:
   explicit SafetensorsFile(const std::string& path);
 
+  void read_ahead() const override { file_.read_ahead(); }
+
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:

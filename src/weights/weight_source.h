@@ -40,6 +40,9 @@ class WeightSource {
   const TensorView& get(const std::string& name) const;
   const TensorView* find(const std::string& name) const;
 
+  // Brings what is mapped into memory now, rather than page by page when it is first used.
+  virtual void read_ahead() const {}
+
   const std::vector<TensorView>& tensors() const { return tensors_; }
   const std::string& where() const { return where_; }
 
