@@ -9,6 +9,7 @@
 
 #include "model/counts.h"
 #include "model/presets.h"
+#include "support/linear_kinds.h"
 
 using namespace lathe;
 
@@ -16,33 +17,18 @@ namespace {
 
 // Parameters by the textbook, from the spec alone: neither plan nor tensor list has a part in it.
 i64 textbook_linear(const LinearOption& o, i64 in, i64 out, i64 rank, bool bias) {
-  i64 n = 0;
-  switch (o.kind) {
-    case LinearKind::kDense:
-      n = in * out;
-      break;
-    case LinearKind::kLowRank:
-      n = rank * (in + out);
-      break;
-    case LinearKind::kBlockDense:
-      n = rank * (in / o.n_blocks + out);
-      break;
-    case LinearKind::kBlockShuffle:
-      n = std::min(in, out) * (in + out) / o.n_blocks;
-      break;
-  }
-  return n + (bias ? out : 0);
+  return test::textbook_weights(o, in, out, rank) + (bias ? out : 0);
 }
 
 i64 textbook_block(const ModelSpec& s, i64 layer, i64 width) {
   const auto at_width = [&](i64 value) { return value * width / s.d_model; };
   const i64 head = at_width(s.d_head), ff = at_width(s.d_ff);
-  const i64 up = s.activation == Activation::kSwiglu ? 2 * ff : ff;
+  const i64 up = is_gated(s.activation) ? 2 * ff : ff;
   const i64 attention = s.n_heads * head;
   const bool dense = std::find(s.dense_ffn_layers.begin(), s.dense_ffn_layers.end(), layer) !=
                      s.dense_ffn_layers.end();
   const LinearOption ffn = dense ? LinearOption{} : s.ffn_linear;
-  const i64 norms = 2 * width * (s.norm_bias && s.norm == NormKind::kLayerNorm ? 2 : 1);
+  const i64 norms = 2 * width * (s.norm_bias && is_centred(s.norm) ? 2 : 1);
   return norms +
          textbook_linear(s.attention_linear, width, attention + 2 * s.n_kv_heads * head,
                          at_width(s.attention_linear.rank), s.linear_bias) +
@@ -69,7 +55,7 @@ i64 textbook_model(const ModelSpec& s) {
   if (s.topology.kind == TopologyKind::kPgpt) {
     total += s.topology.n_paths * (s.d_model + 1) * s.d_model + s.topology.n_paths - 1;
   }
-  total += width * (s.norm_bias && s.norm == NormKind::kLayerNorm ? 2 : 1);
+  total += width * (s.norm_bias && is_centred(s.norm) ? 2 : 1);
   return total + (s.tie_embeddings ? 0 : s.vocab_size * width);
 }
 
