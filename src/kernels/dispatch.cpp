@@ -1,9 +1,9 @@
 #include "kernels/dispatch.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/row_named.h"
 
 namespace lathe {
 
@@ -37,17 +37,6 @@ const Kernels& kernels() {
   static const Kernels& table = kernels_for(active_isa());
   return table;
 }
-
-namespace {
-
-template <class Row>
-const Row& row_named(const Row* rows, i64 n, std::string_view name) {
-  const Row* row = std::find_if(rows, rows + n, [&](const Row& r) { return name == r.name; });
-  LATHE_CHECK(row != rows + n);
-  return *row;
-}
-
-}  // namespace
 
 const ActivationKernel& activation_kernel(const Kernels& table, std::string_view name) {
   return row_named(table.activations, table.n_activations, name);

@@ -1,10 +1,9 @@
 // Chooses the kernels; compiled for any x86-64.
 #include "kernels/train/train_kernels.h"
 
-#include <algorithm>
-
 #include "base/cpu_isa.h"
 #include "base/error.h"
+#include "kernels/row_named.h"
 
 namespace lathe {
 
@@ -48,17 +47,6 @@ std::vector<const TrainKernels*> supported_train_kernels() {
   }
   return tables;
 }
-
-namespace {
-
-template <class Row>
-const Row& row_named(const Row* rows, i64 n, std::string_view name) {
-  const Row* row = std::find_if(rows, rows + n, [&](const Row& r) { return name == r.name; });
-  LATHE_CHECK(row != rows + n);
-  return *row;
-}
-
-}  // namespace
 
 const TrainActivation& train_activation(const TrainKernels& kernels, std::string_view name) {
   return row_named(kernels.activations, kernels.n_activations, name);
