@@ -53,7 +53,7 @@ void attention(at::ScalarType type) {
   BlockSpec block{};
   block.n_heads = block.n_kv_heads = H;
   block.d_head = E;
-  const RopeTables rope = make_rope_tables(T, E, 1e4, at::kCPU);
+  const RopeTables rope = make_rope_tables(T, {.d_head = E}, at::kCPU);
   const at::Tensor qkv = normal({N, 3 * D}, type).requires_grad_(true), dy = normal({N, D}, type);
   const auto rotated = [&](const at::Tensor& x) {
     const at::Tensor a = x.narrow(3, 0, E / 2), b = x.narrow(3, E / 2, E / 2);

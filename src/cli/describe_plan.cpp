@@ -23,6 +23,12 @@ Json norm_json(const NormSpec& norm) {
       {"kind", name_of(norm.kind)}, {"width", norm.width}, {"eps", norm.eps}, {"bias", norm.bias}};
 }
 
+Json rope_json(const RopeSpec& rope) {
+  return {{"base", rope.base},
+          {"dims", rope.dims > 0 ? rope.dims : rope.d_head},
+          {"scaling", write_fields(rope.scaling)}};
+}
+
 Json block_json(const BlockSpec& b) {
   Json json = {{"name", b.name},
                {"layer", b.layer},
@@ -32,9 +38,11 @@ Json block_json(const BlockSpec& b) {
                {"d_head", b.d_head},
                {"d_ff", b.d_ff},
                {"activation", name_of(b.activation)},
-               {"rope_base", b.rope ? Json(b.rope_base) : Json(nullptr)},
+               {"rope", b.rope ? rope_json(*b.rope) : Json(nullptr)},
+               {"parallel_residual", b.parallel},
                {"norm_1", norm_json(b.norm_1)},
                {"norm_2", norm_json(b.norm_2)}};
+  if (b.qk_norm) json["qk_norm"] = norm_json(*b.qk_norm);
   for (const BlockLinear& l : block_linears(b)) {
     json["linears"][std::string(l.part)] = linear_json(*l.spec);
   }
@@ -98,12 +106,21 @@ bool same_shape(const BlockSpec& a, const BlockSpec& b) {
   return a.d_model == b.d_model && a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads &&
          a.d_head == b.d_head && a.d_ff == b.d_ff && equal(a.norm_1, b.norm_1) &&
          equal(a.norm_2, b.norm_2) && a.qkv == b.qkv && a.out == b.out && a.up == b.up &&
-         a.down == b.down && a.activation == b.activation && a.rope == b.rope;
+         a.down == b.down && a.activation == b.activation && a.rope == b.rope &&
+         a.qk_norm.has_value() == b.qk_norm.has_value() && a.parallel == b.parallel;
 }
 
 std::string heads(const BlockSpec& b) {
   std::string text = format("{} heads × {}", b.n_heads, b.d_head);
   if (b.n_kv_heads != b.n_heads) text += format(" ({} kv)", b.n_kv_heads);
+  if (b.qk_norm) text += ", q and k normed";
+  if (b.rope && b.rope->dims > 0 && b.rope->dims < b.d_head) {
+    text += format(", {} of {} rotate", b.rope->dims, b.d_head);
+  }
+  if (b.rope && b.rope->scaling.kind != RopeScaling::kNone) {
+    text += format(", rope {} × {}", name_of(b.rope->scaling.kind), b.rope->scaling.factor);
+  }
+  if (b.parallel) text += ", feed-forward beside attention";
   return text;
 }
 

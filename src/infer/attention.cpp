@@ -24,8 +24,9 @@ struct Task {
 
 class Attention {
  public:
-  Attention(const BlockSpec& block, State& state, float* qkv, float* out)
-      : b_(block),
+  Attention(const Block& block, State& state, float* qkv, float* out)
+      : block_(block),
+        b_(block.spec),
         s_(state),
         qkv_(qkv),
         out_(out),
@@ -34,14 +35,17 @@ class Attention {
         out_width_(b_.n_heads * b_.d_head),
         scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(b_.d_head)))) {}
 
-  // Rotates row `row` of the pass and appends it to the cache as new token t.
+  // Norms and rotates row `row` of the pass and appends it to the cache as new token t.
   void append(i64 row, i64 t, KvCache& cache, const RopeTable* table) {
     float* heads = qkv_ + row * width_;
+    if (block_.q_norm) norm_heads(*block_.q_norm, heads, b_.n_heads);
+    if (block_.k_norm) norm_heads(*block_.k_norm, heads + b_.n_heads * b_.d_head, b_.n_kv_heads);
     if (table) {
-      const float* cos = table->cos.data() + row * table->half;
-      const float* sin = table->sin.data() + row * table->half;
+      const i64 half = b_.d_head / 2;
+      const float* cos = table->cos.data() + row * half;
+      const float* sin = table->sin.data() + row * half;
       for (i64 h = 0; h < b_.n_heads + b_.n_kv_heads; ++h) {
-        s_.k.rope(heads + h * b_.d_head, cos, sin, table->half);
+        s_.k.rope(heads + h * b_.d_head, cos, sin, half);
       }
     }
     const float* keys = heads + b_.n_heads * b_.d_head;
@@ -99,6 +103,13 @@ class Attention {
   }
 
  private:
+  void norm_heads(const Norm& norm, float* heads, i64 n) const {
+    const float eps = static_cast<float>(norm.spec.eps);
+    for (i64 h = 0; h < n; ++h) {
+      float* head = heads + h * b_.d_head;
+      norm.kernel->run(head, norm.weight, norm.bias, eps, head, b_.d_head);
+    }
+  }
   const float* widened(const KvSpan& span, i64 n, Buffer& scratch) const {
     if (span.dtype == DType::kF32) return static_cast<const float*>(span.data);
     float* wide = scratch.grow<float>(static_cast<size_t>(n));
@@ -106,6 +117,7 @@ class Attention {
     return wide;
   }
 
+  const Block& block_;
   const BlockSpec& b_;
   State& s_;
   float* qkv_;
@@ -116,11 +128,10 @@ class Attention {
 
 }  // namespace
 
-void attend(const BlockSpec& block, State& state, std::span<const Run> runs, float* qkv,
-            float* out) {
-  Attention attention(block, state, qkv, out);
-  const RopeTable* table =
-      block.rope ? &state.rotation(block.d_head / 2, block.rope_base) : nullptr;
+void attend(const Block& loaded, State& state, std::span<const Run> runs, float* qkv, float* out) {
+  Attention attention(loaded, state, qkv, out);
+  const BlockSpec& block = loaded.spec;
+  const RopeTable* table = block.rope ? &state.rotation(*block.rope) : nullptr;
   std::vector<Task> tasks;
   i64 row = 0;
   for (const Run& run : runs) {

@@ -121,19 +121,20 @@ class Pass {
   std::span<const float> logits() const { return {logits_, static_cast<size_t>(n_logits_)}; }
 
  private:
-  // x += attention(norm_1 x); x += ffn(norm_2 x).
+  // x += attention(norm_1 x); x += ffn(norm_2 x): see BlockSpec.
   void block(const Block& b, float* x) {
     const i64 width = b.spec.d_model;
     float* qkv = grow(s_.qkv, b.qkv.spec.out);
     apply(b.qkv, s_, n_, normed(b.norm_1, x), qkv);
     float* attended = grow(s_.attended, b.out.spec.in);
-    attend(b.spec, s_, runs_, qkv, attended);
+    attend(b, s_, runs_, qkv, attended);
+    float* up = grow(s_.hidden, b.up.spec.out);
+    if (b.spec.parallel) apply(b.up, s_, n_, normed(b.norm_2, x), up);
     float* y = grow(s_.normed, width);  // its content has been used
     apply(b.out, s_, n_, attended, y);
     add(y, x, width);
 
-    float* up = grow(s_.hidden, b.up.spec.out);
-    apply(b.up, s_, n_, normed(b.norm_2, x), up);
+    if (!b.spec.parallel) apply(b.up, s_, n_, normed(b.norm_2, x), up);
     const i64 d_ff = b.spec.d_ff, out = b.up.spec.out;
     float* active = grow(s_.qkv, d_ff);
     s_.for_rows(n_, [&](i64 t) { b.activation->run(up + t * out, active + t * d_ff, d_ff); });

@@ -174,10 +174,20 @@ class Builder {
     std::vector<Block> list;
     for (const BlockSpec& b : specs) {
       const auto [qkv, out, up, down] = block_linears(b);
-      list.push_back({b, &activation_kernel(kernels(), name_of(b.activation)),
-                      norm(tensor_name(b.name, kNorm1), b.norm_1),
-                      norm(tensor_name(b.name, kNorm2), b.norm_2), linear(qkv.name, b.qkv),
-                      linear(out.name, b.out), linear(up.name, b.up), linear(down.name, b.down)});
+      const auto head_norm = [&](const char* part) {
+        return b.qk_norm ? std::optional(norm(tensor_name(b.name, part), *b.qk_norm))
+                         : std::nullopt;
+      };
+      list.push_back({.spec = b,
+                      .activation = &activation_kernel(kernels(), name_of(b.activation)),
+                      .norm_1 = norm(tensor_name(b.name, kNorm1), b.norm_1),
+                      .norm_2 = norm(tensor_name(b.name, kNorm2), b.norm_2),
+                      .q_norm = head_norm(kQNorm),
+                      .k_norm = head_norm(kKNorm),
+                      .qkv = linear(qkv.name, b.qkv),
+                      .out = linear(out.name, b.out),
+                      .up = linear(up.name, b.up),
+                      .down = linear(down.name, b.down)});
     }
     return list;
   }

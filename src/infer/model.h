@@ -34,6 +34,7 @@ struct Block {
   BlockSpec spec;
   const ActivationKernel* activation;
   Norm norm_1, norm_2;
+  std::optional<Norm> q_norm, k_norm;
   Linear qkv, out, up, down;
 };
 

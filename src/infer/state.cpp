@@ -11,14 +11,14 @@ State::State(ThreadPool& threads)
       matmul(k, threads),
       workers(static_cast<size_t>(threads.size())) {}
 
-const RopeTable& State::rotation(i64 half, double base) {
+const RopeTable& State::rotation(const RopeSpec& rope) {
   for (const RopeTable& table : rotations) {
-    if (table.half == half && table.base == base) return table;
+    if (table.rope == rope) return table;
   }
-  RopeTable table{half, base, {}, {}};
-  table.cos.resize(positions.size() * static_cast<size_t>(half));
+  RopeTable table{rope, {}, {}};
+  table.cos.resize(positions.size() * static_cast<size_t>(rope.d_head / 2));
   table.sin.resize(table.cos.size());
-  fill_rotary(positions, half, base, table.cos.data(), table.sin.data());
+  fill_rotary(positions, rope, table.cos.data(), table.sin.data());
   rotations.push_back(std::move(table));
   return rotations.back();
 }

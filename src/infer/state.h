@@ -11,10 +11,9 @@
 
 namespace lathe::infer {
 
-// cos and sin of the rotation angles of every row of a pass, (n, half) each.
+// cos and sin of the rotation angles of every row of a pass, (n, d_head/2) each.
 struct RopeTable {
-  i64 half = 0;
-  double base = 0;
+  RopeSpec rope;
   std::vector<float> cos, sin;
 };
 
@@ -40,8 +39,8 @@ class State {
   };
   std::vector<Worker> workers;
 
-  // The table for d_head = 2 · half over `positions`, made at its first use in a pass.
-  const RopeTable& rotation(i64 half, double base);
+  // The table over `positions`, made at its first use in a pass.
+  const RopeTable& rotation(const RopeSpec& rope);
 
   // Calls f(row) for n rows, cut over the threads where there is enough to do.
   template <class F>

@@ -25,6 +25,10 @@ constexpr auto names_of(LinearKind) {
   return enum_names<LinearKind>("dense", "low_rank", "block_dense", "block_shuffle");
 }
 
+// The linears of a block (model/plan.h), by their names within it.
+inline constexpr std::string_view kBlockLinearParts[] = {"attention.qkv", "attention.out", "ffn.up",
+                                                         "ffn.down"};
+
 // What a model spec says of a linear, before its place in the model fixes its shape.
 struct LinearOption {
   LinearKind kind = LinearKind::kDense;

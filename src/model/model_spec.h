@@ -13,6 +13,7 @@ enum class NormKind { kLayerNorm, kRmsNorm };
 enum class Activation { kGeluTanh, kGelu, kSwiglu };
 enum class Position { kRope, kLearned, kNone };
 enum class TopologyKind { kGpt, kPgpt, kLgpt, kCgpt };
+enum class RopeScaling { kNone, kLinear, kLlama3 };
 constexpr auto names_of(NormKind) { return enum_names<NormKind>("layer_norm", "rms_norm"); }
 constexpr auto names_of(Activation) {
   return enum_names<Activation>("gelu_tanh", "gelu", "swiglu");
@@ -21,6 +22,7 @@ constexpr auto names_of(Position) { return enum_names<Position>("rope", "learned
 constexpr auto names_of(TopologyKind) {
   return enum_names<TopologyKind>("gpt", "pgpt", "lgpt", "cgpt");
 }
+constexpr auto names_of(RopeScaling) { return enum_names<RopeScaling>("none", "linear", "llama3"); }
 
 // Whether the activation takes two numbers for each it gives, [gate | value].
 constexpr bool is_gated(Activation activation) {
@@ -54,6 +56,18 @@ struct TopologyOption {
   void visit_fields(FieldVisitor& v);
 };
 
+// Rotary frequencies slowed down for a longer context than the model was first trained with
+// (model/rotary.h has the formulas).
+struct RopeScalingOption {
+  RopeScaling kind = RopeScaling::kNone;
+  double factor = 1;
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
+  i64 original_context_length = 8192;
+  void visit_fields(FieldVisitor& v);
+  bool operator==(const RopeScalingOption&) const = default;
+};
+
 struct ModelSpec {
   i64 vocab_size = 32000;
   i64 context_length = 1024;
@@ -70,7 +84,12 @@ struct ModelSpec {
   Activation activation = Activation::kGeluTanh;
   Position position = Position::kRope;
   double rope_base = 10000;
+  i64 rope_dims = 0;  // 0: d_head
+  RopeScalingOption rope_scaling;
+  bool qk_norm = false;
+  bool parallel_residual = false;
   bool linear_bias = true;
+  std::vector<std::string> biased_linears;  // parts; none: all
   bool tie_embeddings = true;
   LinearOption ffn_linear;
   LinearOption attention_linear;
@@ -78,6 +97,8 @@ struct ModelSpec {
   double init_std = 0.02;
   bool init_residual_scale = false;
   std::string tokenizer = "tokenizer.model";
+  i64 begin_token = -1;         // −1: none
+  std::vector<i64> end_tokens;  // beside the tokenizer's end of text
 
   void visit_fields(FieldVisitor& v);
   // Error unless every count is in range; whether shapes divide is make_plan's to find.

@@ -19,14 +19,16 @@ i64 scaled(const ModelSpec& spec, i64 value, i64 width, const char* key, i64 lay
 }
 
 LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in, i64 out,
-                       i64 width, i64 layer) {
+                       i64 width, i64 layer, std::string_view part) {
+  const std::vector<std::string>& biased = spec.biased_linears;
   LinearSpec linear;
   linear.kind = option.kind;
   linear.in = in;
   linear.out = out;
   linear.rank = option.rank > 0 ? scaled(spec, option.rank, width, "rank", layer) : option.rank;
   linear.n_blocks = option.n_blocks;
-  linear.bias = spec.linear_bias;
+  linear.bias = spec.linear_bias &&
+                (biased.empty() || std::find(biased.begin(), biased.end(), part) != biased.end());
   return linear;
 }
 
@@ -47,11 +49,16 @@ BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::str
   b.d_ff = scaled(spec, spec.d_ff, width, "d_ff", layer);
   b.norm_1 = b.norm_2 = make_norm(spec, width);
   b.activation = spec.activation;
-  b.rope = spec.position == Position::kRope;
-  b.rope_base = spec.rope_base;
+  if (spec.position == Position::kRope) {
+    b.rope = RopeSpec{b.d_head, scaled(spec, spec.rope_dims, width, "rope_dims", layer),
+                      spec.rope_base, spec.rope_scaling};
+  }
+  if (spec.qk_norm) b.qk_norm = make_norm(spec, b.d_head);
+  b.parallel = spec.parallel_residual;
   if (b.d_head < 1) fail("[spec] block {} of width {} has no room for its heads", layer, width);
-  if (b.rope && b.d_head % 2) {
-    fail("[spec] rope needs an even d_head, and block {} has {}", layer, b.d_head);
+  if (b.rope && (b.d_head % 2 || b.rope->dims % 2)) {
+    fail("[spec] rope needs an even d_head and rope_dims, and block {} has {} and {}", layer,
+         b.d_head, b.rope->dims);
   }
   const auto& dense = spec.dense_ffn_layers;
   const LinearOption ffn = std::find(dense.begin(), dense.end(), layer) != dense.end()
@@ -60,10 +67,10 @@ BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::str
   const i64 q = b.n_heads * b.d_head, kv = b.n_kv_heads * b.d_head;
   const i64 up = is_gated(b.activation) ? 2 * b.d_ff : b.d_ff;
   const LinearOption& attention = spec.attention_linear;
-  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer);
-  b.out = make_linear(spec, attention, q, width, width, layer);
-  b.up = make_linear(spec, ffn, width, up, width, layer);
-  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer);
+  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer, kBlockLinearParts[0]);
+  b.out = make_linear(spec, attention, q, width, width, layer, kBlockLinearParts[1]);
+  b.up = make_linear(spec, ffn, width, up, width, layer, kBlockLinearParts[2]);
+  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer, kBlockLinearParts[3]);
   for (const BlockLinear& linear : block_linears(b)) check_linear(*linear.spec, linear.name);
   return b;
 }
@@ -73,9 +80,10 @@ std::array<BlockLinear, 4> block_linears(const BlockSpec& b) {
                           bool to_residual) {
     return BlockLinear{part, b.name + "." + std::string(part), &spec, role, to_residual};
   };
-  return {linear("attention.qkv", b.qkv, Role::kAttention, false),
-          linear("attention.out", b.out, Role::kAttention, true),
-          linear("ffn.up", b.up, Role::kFfn, false), linear("ffn.down", b.down, Role::kFfn, true)};
+  const auto& parts = kBlockLinearParts;
+  return {linear(parts[0], b.qkv, Role::kAttention, false),
+          linear(parts[1], b.out, Role::kAttention, true),
+          linear(parts[2], b.up, Role::kFfn, false), linear(parts[3], b.down, Role::kFfn, true)};
 }
 
 Plan make_plan(const ModelSpec& spec) {

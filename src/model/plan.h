@@ -4,12 +4,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "model/model_spec.h"
+#include "model/rotary.h"
 
 namespace lathe {
 
@@ -24,7 +26,8 @@ struct NormSpec {
   bool bias;
 };
 
-// x += attention(norm_1 x); x += ffn(norm_2 x).
+// x += attention(norm_1 x); x += ffn(norm_2 x). With `parallel` both read the same x, and what they
+// give is added together.
 struct BlockSpec {
   std::string name;  // "blocks.3": prefix of its tensors
   i64 layer;         // 0 … n_layers-1 over the whole model; also its slot in the KV cache
@@ -35,8 +38,9 @@ struct BlockSpec {
   LinearSpec up;   // d_model → d_ff; to 2 d_ff for a gated activation, rows [gate | value]
   LinearSpec down;
   Activation activation;
-  bool rope;  // rotates q and k, halves layout (not interleaved)
-  double rope_base;
+  std::optional<RopeSpec> rope;     // rotates q and k
+  std::optional<NormSpec> qk_norm;  // of each head of q, and of k, before it rotates
+  bool parallel;
 };
 
 // One of the four linears of a block.

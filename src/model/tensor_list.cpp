@@ -84,6 +84,10 @@ class Lister {
       if (l.spec == &b.qkv) norm(tensor_name(b.name, kNorm1), b.norm_1);
       if (l.spec == &b.up) norm(tensor_name(b.name, kNorm2), b.norm_2);
       linear(l.name, *l.spec, l.role, l.to_residual ? residual_std_ : spec_.init_std);
+      if (l.spec == &b.qkv && b.qk_norm) {
+        norm(tensor_name(b.name, kQNorm), *b.qk_norm);
+        norm(tensor_name(b.name, kKNorm), *b.qk_norm);
+      }
     }
   }
 

@@ -49,6 +49,8 @@ inline constexpr const char* kHead = "head.weight";
 // Norms of a block, after its name and a dot; its linears are block_linears (model/plan.h).
 inline constexpr const char* kNorm1 = "norm_1";
 inline constexpr const char* kNorm2 = "norm_2";
+inline constexpr const char* kQNorm = "attention.q_norm";
+inline constexpr const char* kKNorm = "attention.k_norm";
 // A guide's leaf after the name of its linear.
 inline constexpr const char* kGuide = "guide";
 

@@ -137,8 +137,10 @@ class ReferenceModel {
   void block(const BlockSpec& b, Matrix& x) const {
     const auto part = [&](const char* name) { return tensor_name(b.name, name); };
     const Matrix qkv = linear(part("attention.qkv"), b.qkv, norm(part(kNorm1), b.norm_1, x));
-    add(x, linear(part("attention.out"), b.out, attention(b, qkv)), 1);
-    Matrix up = linear(part("ffn.up"), b.up, norm(part(kNorm2), b.norm_2, x));
+    const Matrix attended = linear(part("attention.out"), b.out, attention(b, qkv));
+    const Matrix before = x;
+    add(x, attended, 1);
+    Matrix up = linear(part("ffn.up"), b.up, norm(part(kNorm2), b.norm_2, b.parallel ? before : x));
     for (auto& row : up) {
       for (size_t i = 0; i < static_cast<size_t>(b.d_ff); ++i) {
         const double value = is_gated(b.activation) ? row[i + static_cast<size_t>(b.d_ff)] : 1;
@@ -148,17 +150,32 @@ class ReferenceModel {
     }
     add(x, linear(part("ffn.down"), b.down, up), 1);
   }
-  // The head that begins at column `first` of row t, rotated to its position.
-  static std::vector<double> head(const BlockSpec& b, const Matrix& qkv, size_t t, i64 first,
-                                  bool rotate) {
-    const size_t from = static_cast<size_t>(first), half = static_cast<size_t>(b.d_head / 2);
-    std::vector<double> v(qkv[t].begin() + first, qkv[t].begin() + first + b.d_head);
-    if (!rotate) return v;
-    for (size_t i = 0; i < half; ++i) {
-      const double angle =
-          static_cast<double>(t) *
-          std::pow(b.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(b.d_head));
-      const double p = qkv[t][from + i], q = qkv[t][from + i + half];
+  // Radians a position of the first of `dims` numbers that rotate, the pair i of them.
+  static double frequency(const RopeSpec& rope, double dims, double i) {
+    const double f = std::pow(rope.base, -2 * i / dims);
+    const RopeScalingOption& s = rope.scaling;
+    if (s.kind == RopeScaling::kNone) return f;
+    if (s.kind == RopeScaling::kLinear) return f / s.factor;
+    const double wave = 2 * M_PI / f, context = static_cast<double>(s.original_context_length);
+    if (wave < context / s.high_freq_factor) return f;
+    if (wave > context / s.low_freq_factor) return f / s.factor;
+    const double smooth =
+        (context / wave - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
+    return (1 - smooth) * f / s.factor + smooth * f;
+  }
+  // The head that begins at column `first` of row t, normed, and rotated to its position.
+  std::vector<double> head(const BlockSpec& b, const Matrix& qkv, size_t t, i64 first,
+                           const char* norm_name) const {
+    const size_t half = static_cast<size_t>(b.d_head / 2);
+    Matrix row = {{qkv[t].begin() + first, qkv[t].begin() + first + b.d_head}};
+    if (b.qk_norm) row = norm(tensor_name(b.name, norm_name), *b.qk_norm, row);
+    std::vector<double> v = row[0];
+    if (!b.rope) return v;
+    const i64 dims = b.rope->dims > 0 ? b.rope->dims : b.d_head;
+    for (size_t i = 0; i < static_cast<size_t>(dims / 2); ++i) {
+      const double angle = static_cast<double>(t) *
+                           frequency(*b.rope, static_cast<double>(dims), static_cast<double>(i));
+      const double p = row[0][i], q = row[0][i + half];
       v[i] = p * std::cos(angle) - q * std::sin(angle);
       v[i + half] = q * std::cos(angle) + p * std::sin(angle);
     }
@@ -170,20 +187,20 @@ class ReferenceModel {
     for (i64 h = 0; h < b.n_heads; ++h) {
       const i64 kv = h / (b.n_heads / b.n_kv_heads);
       for (size_t t = 0; t < qkv.size(); ++t) {
-        const auto q = head(b, qkv, t, h * E, b.rope);
+        const auto q = head(b, qkv, t, h * E, kQNorm);
         std::vector<double> score;
         double total = 0;
         for (size_t s = 0; s <= t; ++s) {
-          const auto k = head(b, qkv, s, (b.n_heads + kv) * E, b.rope);
+          const auto k = head(b, qkv, s, (b.n_heads + kv) * E, kKNorm);
           double dot = 0;
           for (size_t e = 0; e < k.size(); ++e) dot += q[e] * k[e];
           score.push_back(std::exp(dot / std::sqrt(static_cast<double>(E))));
           total += score.back();
         }
         for (size_t s = 0; s <= t; ++s) {
-          const auto v = head(b, qkv, s, (b.n_heads + b.n_kv_heads + kv) * E, false);
-          for (size_t e = 0; e < v.size(); ++e) {
-            out[t][static_cast<size_t>(h * E) + e] += score[s] / total * v[e];
+          const size_t v = static_cast<size_t>((b.n_heads + b.n_kv_heads + kv) * E);
+          for (size_t e = 0; e < static_cast<size_t>(E); ++e) {
+            out[t][static_cast<size_t>(h * E) + e] += score[s] / total * qkv[s][v + e];
           }
         }
       }

@@ -28,14 +28,18 @@ i64 textbook_block(const ModelSpec& s, i64 layer, i64 width) {
   const bool dense = std::find(s.dense_ffn_layers.begin(), s.dense_ffn_layers.end(), layer) !=
                      s.dense_ffn_layers.end();
   const LinearOption ffn = dense ? LinearOption{} : s.ffn_linear;
-  const i64 norms = 2 * width * (s.norm_bias && is_centred(s.norm) ? 2 : 1);
+  const i64 norm_vectors = s.norm_bias && is_centred(s.norm) ? 2 : 1;
+  const i64 norms = 2 * width * norm_vectors + (s.qk_norm ? 2 * head * norm_vectors : 0);
+  const auto biased = [&](const char* part) {
+    return s.linear_bias && (s.biased_linears.empty() || s.biased_linears[0] == part);
+  };
   return norms +
          textbook_linear(s.attention_linear, width, attention + 2 * s.n_kv_heads * head,
-                         at_width(s.attention_linear.rank), s.linear_bias) +
+                         at_width(s.attention_linear.rank), biased("attention.qkv")) +
          textbook_linear(s.attention_linear, attention, width, at_width(s.attention_linear.rank),
-                         s.linear_bias) +
-         textbook_linear(ffn, width, up, at_width(ffn.rank), s.linear_bias) +
-         textbook_linear(ffn, ff, width, at_width(ffn.rank), s.linear_bias);
+                         biased("attention.out")) +
+         textbook_linear(ffn, width, up, at_width(ffn.rank), biased("ffn.up")) +
+         textbook_linear(ffn, ff, width, at_width(ffn.rank), biased("ffn.down"));
 }
 
 i64 textbook_model(const ModelSpec& s) {
@@ -89,6 +93,8 @@ std::vector<ModelSpec> small_specs() {
         s.topology.kind = topology;
         s.tie_embeddings = topology == TopologyKind::kGpt;
         s.ffn_linear = ffn;
+        s.qk_norm = topology == TopologyKind::kLgpt;
+        if (topology == TopologyKind::kPgpt) s.biased_linears = {"attention.qkv"};
         if (plain) {
           s.attention_linear = ffn;
           s.linear_bias = s.norm_bias = false;

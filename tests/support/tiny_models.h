@@ -127,6 +127,22 @@ inline std::vector<NamedSpec> tiny_specs() {
       }
     }
   }
+  for (const NormKind norm : kValuesOf<NormKind>) {
+    ModelSpec spec = tiny_spec();
+    spec.norm = norm;
+    spec.qk_norm = true;
+    spec.n_kv_heads = 2;
+    spec.parallel_residual = norm == NormKind::kLayerNorm;
+    spec.rope_dims = norm == NormKind::kLayerNorm ? 4 : 0;
+    spec.rope_scaling = {.kind = RopeScaling::kLlama3, .factor = 8, .original_context_length = 64};
+    spec.biased_linears = {"attention.qkv", "ffn.down"};
+    add("gpt " + std::string(name_of(norm)) + " with q and k normed, rope scaled", spec);
+  }
+  ModelSpec slow = tiny_spec();
+  slow.rope_scaling = {.kind = RopeScaling::kLinear, .factor = 2.5};
+  slow.topology.kind = TopologyKind::kPgpt;
+  slow.parallel_residual = true;
+  add("pgpt with parallel residuals, rope slowed", slow);
   ModelSpec paths = tiny_spec();
   paths.topology = {TopologyKind::kPgpt, 4, 2, 3};
   add("pgpt of 4 paths", paths);

@@ -8,12 +8,12 @@
 
 namespace lathe::train {
 
-RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device device) {
-  const i64 half = d_head / 2;
+RopeTables make_rope_tables(i64 n_positions, const RopeSpec& rope, at::Device device) {
   std::vector<i64> positions(static_cast<size_t>(n_positions));
   std::iota(positions.begin(), positions.end(), i64{0});
-  const at::Tensor cos = at::empty({n_positions, half}, at::kFloat), sin = at::empty_like(cos);
-  fill_rotary(positions, half, base, cos.data_ptr<float>(), sin.data_ptr<float>());
+  const at::Tensor cos = at::empty({n_positions, rope.d_head / 2}, at::kFloat),
+                   sin = at::empty_like(cos);
+  fill_rotary(positions, rope, cos.data_ptr<float>(), sin.data_ptr<float>());
   return {cos.to(device), sin.to(device)};
 }
 

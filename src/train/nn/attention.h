@@ -6,11 +6,11 @@
 
 namespace lathe::train {
 
-// cos and sin of position · base^(-2i/E), each (T, E/2) f32.
+// cos and sin of position · frequency (model/rotary.h), each (T, E/2) f32.
 struct RopeTables {
   at::Tensor cos, sin;
 };
-RopeTables make_rope_tables(i64 n_positions, i64 d_head, double base, at::Device device);
+RopeTables make_rope_tables(i64 n_positions, const RopeSpec& rope, at::Device device);
 
 // qkv (B·T, (H + 2K)·E), the rows of BlockSpec::qkv, in the compute dtype → (B·T, H·E). Softmax in
 // f32, scaled by E^-½; query head h reads key head h / (H / K). `rope` is null for none.

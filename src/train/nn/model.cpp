@@ -135,8 +135,8 @@ Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance*
     : plan_(plan), parameters_(parameters), recompute_(recompute), guidance_(guidance) {
   for (const BlockSpec* spec : all_blocks(plan)) {
     if (spec->rope && !rope_.contains(spec->d_head)) {
-      rope_[spec->d_head] = make_rope_tables(plan.spec.context_length, spec->d_head,
-                                             spec->rope_base, parameters.flat_value.device());
+      rope_[spec->d_head] =
+          make_rope_tables(plan.spec.context_length, *spec->rope, parameters.flat_value.device());
     }
     blocks_.emplace(spec->layer, make_block(*spec));
   }
@@ -162,10 +162,17 @@ Model::Block Model::make_block(const BlockSpec& spec) {
   const auto linear = [&](const BlockLinear& l) {
     return GuidedLinear(*l.spec, l.name, parameters_, guidance_);
   };
+  const auto head_norm = [&](const char* part) {
+    return spec.qk_norm
+               ? std::optional(Norm(*spec.qk_norm, tensor_name(spec.name, part), parameters_))
+               : std::nullopt;
+  };
   const auto [qkv, out, up, down] = block_linears(spec);
   return {.spec = &spec,
           .norm_1 = Norm(spec.norm_1, tensor_name(spec.name, kNorm1), parameters_),
           .norm_2 = Norm(spec.norm_2, tensor_name(spec.name, kNorm2), parameters_),
+          .q_norm = head_norm(kQNorm),
+          .k_norm = head_norm(kKNorm),
           .qkv = linear(qkv),
           .out = linear(out),
           .up = linear(up),
@@ -176,12 +183,31 @@ Model::Block Model::make_block(const BlockSpec& spec) {
 Model::Stream Model::run_block(const Block& block, Stream stream, i64 n_sequences) const {
   at::Tensor h;
   std::tie(stream.residual, h) = block.norm_1.forward(stream.residual, stream.delta);
-  h = causal_attention(block.qkv.forward(h), n_sequences, *block.spec, block.rope);
-  stream.delta = block.out.forward(h);
-  std::tie(stream.residual, h) = block.norm_2.forward(stream.residual, stream.delta);
+  h = causal_attention(normed_heads(block, block.qkv.forward(h)), n_sequences, *block.spec,
+                       block.rope);
+  const at::Tensor attended = block.out.forward(h);
+  if (block.spec->parallel) {
+    std::tie(stream.residual, h) = block.norm_2.forward(stream.residual, {});
+  } else {
+    std::tie(stream.residual, h) = block.norm_2.forward(stream.residual, attended);
+  }
   h = activate(block.up.forward(h), block.spec->activation);
   stream.delta = block.down.forward(h);
+  if (block.spec->parallel) stream.delta = stream.delta + attended;
   return stream;
+}
+
+at::Tensor Model::normed_heads(const Block& block, const at::Tensor& qkv) const {
+  if (!block.q_norm) return qkv;
+  const i64 N = qkv.size(0), H = block.spec->n_heads, K = block.spec->n_kv_heads,
+            E = block.spec->d_head;
+  const auto normed = [&](const Norm& norm, i64 first, i64 n) {
+    const at::Tensor heads = qkv.narrow(1, first * E, n * E).reshape({N * n, E}).to(at::kFloat);
+    return norm.forward(heads, {}).second.view({N, n * E});
+  };
+  return at::cat(
+      {normed(*block.q_norm, 0, H), normed(*block.k_norm, H, K), qkv.narrow(1, (H + K) * E, K * E)},
+      1);
 }
 
 Model::Stream Model::run_recomputed(const Block& block, Stream stream, i64 n_sequences) const {

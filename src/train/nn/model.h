@@ -39,6 +39,7 @@ class Model {
   struct Block {
     const BlockSpec* spec;
     Norm norm_1, norm_2;
+    std::optional<Norm> q_norm, k_norm;
     GuidedLinear qkv, out, up, down;
     const RopeTables* rope;
   };
@@ -48,6 +49,8 @@ class Model {
     at::Tensor residual, delta;
   };
   Block make_block(const BlockSpec& spec);
+  // qkv (N, (H + 2K)·E) with the heads of q and k normed, where the block norms them.
+  at::Tensor normed_heads(const Block& block, const at::Tensor& qkv) const;
   Stream run_block(const Block& block, Stream stream, i64 n_sequences) const;
   Stream run_blocks(const std::vector<BlockSpec>& blocks, Stream stream, i64 n_sequences) const;
   Stream run_recomputed(const Block& block, Stream stream, i64 n_sequences) const;
