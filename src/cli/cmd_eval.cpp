@@ -56,6 +56,7 @@ int cmd_eval(int argc, char** argv) {
   ProgressLine progress;
   const TaskInput input{.tokenizer = *engine->tokenizer,
                         .vocab_size = engine->model->plan.spec.vocab_size,
+                        .begin_token = engine->model->plan.spec.begin_token,
                         .limit = limit,
                         .on_progress = [&](const std::string& text) {
                           if (progress.is_due()) progress.show(text);

@@ -16,9 +16,14 @@ namespace {
 
 double rate(i64 n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0.0; }
 
-// The prompt's tokens, or the start of a document where it has none.
-std::vector<int32_t> first_tokens(const Tokenizer& tokenizer, const std::string& prompt) {
-  std::vector<int32_t> tokens = tokenizer.encode(prompt);
+// The prompt's tokens behind what begins every text of the model, or the start of a document where
+// there are none.
+std::vector<int32_t> first_tokens(const infer::Engine& engine, const std::string& prompt) {
+  const Tokenizer& tokenizer = *engine.tokenizer;
+  const i64 begin = engine.model->plan.spec.begin_token;
+  std::vector<int32_t> tokens;
+  if (begin >= 0) tokens.push_back(static_cast<int32_t>(begin));
+  tokenizer.append_ids(prompt, tokens);
   if (!tokens.empty()) return tokens;
   const auto end_of_text = tokenizer.end_of_text();
   if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
@@ -79,7 +84,7 @@ int cmd_generate(int argc, char** argv) {
   const auto opened = open_engine(model_options);
   infer::Engine& engine = *opened;
   infer::Sequence sequence(*engine.model, sampler, engine.tokenizer->vocab_size());
-  sequence.tokens = first_tokens(*engine.tokenizer, prompt);
+  sequence.tokens = first_tokens(engine, prompt);
   std::string text;
   if (echo && !json) print(prompt);
   const infer::GenerateResult result =

@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"train", "train a model (starts lathe-train)", exec_train},
     {"eval", "score a model", cmd_eval},
     {"generate", "continue a prompt", cmd_generate},
+    {"import", "make a model directory of another program's model", cmd_import},
     {"bench", "measure speed", exec_train},
     {"study", "train a grid of runs: specs, budgets, seeds", cmd_study},
     {"report", "compare training runs: tables, charts, scaling fits", cmd_report},

@@ -16,15 +16,15 @@ namespace lathe {
 namespace {
 
 // The tokens of a file's documents, read as `lathe data prepare` reads them and laid out as its
-// shards hold them.
-std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& tokenizer) {
+// shards hold them, each behind `start`.
+std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& tokenizer,
+                                      std::optional<int32_t> start) {
   std::vector<int32_t> tokens;
-  const auto end_of_text = tokenizer.end_of_text();
   size_t n_documents = 0, n_separators = 0;
   DocumentReader reader({path});
   for (std::string document; reader.next(document); ++n_documents) {
-    if (end_of_text) {
-      tokens.push_back(*end_of_text);
+    if (start) {
+      tokens.push_back(*start);
       ++n_separators;
     } else if (n_documents > 0) {
       require_end_of_text(tokenizer);
@@ -52,21 +52,22 @@ Json run_perplexity(Scorer& scorer, const TaskInput& input, const std::string& a
   std::error_code ignored;
   std::vector<int32_t> tokens;
   std::optional<TokenStream> stream;
+  std::optional<int32_t> start = input.tokenizer.end_of_text();
   if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
     stream.emplace(argument, "val");
     stream->check_vocab(input.vocab_size);
     if (has_dataset_info(argument)) check_prepared(argument, input.tokenizer);
   } else {
-    tokens = read_text_tokens(argument, input.tokenizer);
+    if (input.begin_token >= 0) start = static_cast<int32_t>(input.begin_token);
+    tokens = read_text_tokens(argument, input.tokenizer, start);
   }
   ScoredText text;
   text.read = [&](i64 offset, std::span<i64> out) {
     if (stream) return stream->copy(offset, out);
     std::copy_n(tokens.begin() + offset, out.size(), out.begin());
   };
-  text.part =
-      lay_out(stream ? stream->size() : static_cast<i64>(tokens.size()), text.read, input.tokenizer,
-              TokenBytes(input.tokenizer), scorer.context_length(), input.limit);
+  text.part = lay_out(stream ? stream->size() : static_cast<i64>(tokens.size()), text.read, start,
+                      TokenBytes(input.tokenizer), scorer.context_length(), input.limit);
   const Perplexity p =
       perplexity(scorer, std::span(&text, 1), 1, [&](i64 done, i64 all, double nll) {
         input.on_progress(

@@ -14,8 +14,9 @@ namespace lathe {
 
 struct TaskInput {
   const Tokenizer& tokenizer;
-  i64 vocab_size = 0;  // the model's
-  i64 limit = 0;       // documents or windows of a task; 0: all
+  i64 vocab_size = 0;    // the model's
+  i64 begin_token = -1;  // the model's
+  i64 limit = 0;         // documents or windows of a task; 0: all
   std::function<void(const std::string&)> on_progress;
 };
 

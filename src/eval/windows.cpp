@@ -51,13 +51,12 @@ size_t TokenBytes::index(i64 id) const {
   return static_cast<size_t>(id);
 }
 
-ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
+ScoredPart lay_out(i64 n, const ReadTokens& read, std::optional<int32_t> start,
                    const TokenBytes& bytes, i64 context, i64 max_windows) {
   ScoredPart part;
-  const std::optional<int32_t> end_of_text = tokenizer.end_of_text();
   i64 before = -1;  // the token before the one that is counted
   if (n > 0) read(0, std::span(&before, 1));
-  if (end_of_text && before != *end_of_text) part.prefix = end_of_text;
+  if (start && before != *start) part.prefix = start;
   part.windows = rolling_windows(n, context, part.prefix.has_value());
   if (part.windows.empty()) {
     fail("[perplexity] a text of {} tokens, expected at least {}", n, part.prefix ? 1 : 2);
@@ -76,7 +75,7 @@ ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
     ids.resize(static_cast<size_t>(std::min(kBlock, part.n_tokens - done)));
     read(first + done, ids);
     for (const i64 id : ids) {
-      part.n_bytes += before == end_of_text ? bytes.of_first(id) : bytes.of(id);
+      part.n_bytes += before == start ? bytes.of_first(id) : bytes.of(id);
       before = id;
     }
   }

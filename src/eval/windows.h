@@ -56,10 +56,10 @@ struct ScoredPart {
 };
 
 // The first `max_windows` windows (0: all) of a text of n tokens. Every document begins with the
-// end-of-text token; where token 0 is another one the text begins inside a document, and the
-// end-of-text token is put in front, so that token 0 is scored too. Reads what it counts. Throws
-// Error when nothing can be scored or the tokenizer lacks a token.
-ScoredPart lay_out(i64 n, const ReadTokens& read, const Tokenizer& tokenizer,
+// token `start`, if there is one; where token 0 is another one the text begins inside a document,
+// and `start` is put in front, so that token 0 is scored too. Reads what it counts. Throws Error
+// when nothing can be scored or the tokenizer lacks a token.
+ScoredPart lay_out(i64 n, const ReadTokens& read, std::optional<int32_t> start,
                    const TokenBytes& bytes, i64 context, i64 max_windows);
 
 // The window's input + 1 tokens: what is fed, and behind it the last one that is scored.

@@ -1,5 +1,6 @@
 #include "infer/generate.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -35,7 +36,8 @@ GenerateResult generate(const Model& model, State& state, Sequence& sequence,
                         const Tokenizer& tokenizer, const GenerateOptions& options,
                         const OnText& on_text) {
   TextStream text(options.stop);
-  const auto end_of_text = tokenizer.end_of_text();
+  std::vector<i64> ends = model.plan.spec.end_tokens;
+  if (const auto end_of_text = tokenizer.end_of_text()) ends.push_back(*end_of_text);
   GenerateResult result;
   result.prompt_tokens = static_cast<i64>(sequence.pending().size());
 
@@ -47,7 +49,7 @@ GenerateResult generate(const Model& model, State& state, Sequence& sequence,
   start = now_seconds();
   for (;;) {
     const int32_t token = sequence.draw(logits);
-    if (token == end_of_text) {
+    if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       result.reason = StopReason::kEndOfText;
       break;
     }

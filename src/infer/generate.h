@@ -19,7 +19,8 @@ struct GenerateOptions {
   PathChoice path = PathChoice::kAll;
 };
 
-// What ended a text: its own end, a stop string, max_tokens, a full context, the caller.
+// What ended a text: its own end (the tokenizer's end of text or one of the spec's end_tokens), a
+// stop string, max_tokens, a full context, the caller.
 enum class StopReason { kEndOfText, kStop, kLength, kContext, kCancelled };
 constexpr auto names_of(StopReason) {
   return enum_names<StopReason>("end_of_text", "stop", "length", "context", "cancelled");

@@ -84,7 +84,7 @@ BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std
     (token.special ? special_ : plain_).push_back(std::move(token));
   }
   if (alphabet_ == BpeDefinition::Alphabet::kBytes) {
-    index_bytes(where);
+    index_bytes();
   } else {
     index_fallback(where);
   }
@@ -93,19 +93,12 @@ BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std
 
 BpeTokenizer::~BpeTokenizer() = default;
 
-void BpeTokenizer::index_bytes(const std::string& where) {
+void BpeTokenizer::index_bytes() {
   std::string spelt;
   for (size_t id = 0; id < bytes_.size(); ++id) {
     if (!spell_bytes(bytes_[id], spelt)) continue;  // an added token, or never reached
     bytes_[id] = spelt;
     if (spelt.size() == 1) byte_ids_[static_cast<uint8_t>(spelt[0])] = static_cast<int32_t>(id);
-  }
-  for (int byte = 0; byte < 256; ++byte) {
-    if (byte_ids_[byte] >= 0) continue;
-    fail(
-        "[tokenizer] {}: no token for the byte {} ('{}'), expected all 256; some texts could not "
-        "be encoded",
-        where, byte, byte_characters()[byte]);
   }
 }
 
@@ -244,7 +237,9 @@ void BpeTokenizer::to_symbols(std::string_view piece, std::vector<int32_t>& symb
     if (known != characters_.end()) symbols.push_back(known->second);
     const size_t n = std::max<size_t>(c.length, 1);
     for (size_t i = 0; known == characters_.end() && i < n; ++i) {
-      symbols.push_back(byte_ids_[static_cast<uint8_t>(piece[i])]);
+      // Some vocabularies lack bytes that no text has, and the original drops them.
+      const int32_t id = byte_ids_[static_cast<uint8_t>(piece[i])];
+      if (id >= 0) symbols.push_back(id);
     }
     piece.remove_prefix(n);
   }

@@ -34,7 +34,7 @@ class BpeTokenizer : public Tokenizer {
  private:
   struct Scratch;
 
-  void index_bytes(const std::string& where);
+  void index_bytes();
   void index_fallback(const std::string& where);
   void index_added();
   void append_section(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;

@@ -39,7 +39,7 @@ void lay_out_validation(const RunSpec& run,
     text.read = [stream = streams[i]](i64 offset, std::span<i64> out) {
       stream->copy(offset, out);
     };
-    text.part = lay_out(n, text.read, *data.tokenizer, bytes, context, max_windows);
+    text.part = lay_out(n, text.read, data.tokenizer->end_of_text(), bytes, context, max_windows);
     data.validation.push_back(std::move(text));
   }
 }

@@ -1,10 +1,12 @@
 #include "weights/model_directory.h"
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
+#include "weights/number_formats.h"
 
 namespace lathe {
 
@@ -28,10 +30,13 @@ ModelDirectory open_model_directory(const std::string& path) {
   ModelDirectory directory{.path = path,
                            .plan = blaming(config, [&] { return make_plan(spec); }),
                            .weights = std::make_shared<const SafetensorsFile>(weights),
-                           .tokenizer = spec.tokenizer};
+                           .tokenizer = spec.tokenizer,
+                           .chat_template = {}};
   if (spec.tokenizer != kByteTokenizer) {
     directory.tokenizer = (fs::path(path) / spec.tokenizer).string();
   }
+  const fs::path chat = fs::path(path) / kChatTemplateFile;
+  if (fs::exists(chat, ignored)) directory.chat_template = read_text_file(chat.string());
   return directory;
 }
 
@@ -40,6 +45,34 @@ void write_model_directory(const std::string& folder, ModelSpec spec,
   spec.tokenizer = tokenizer.save(folder);
   write_file_atomically(folder + "/" + kConfigFile, to_json(spec).dump(2) + "\n");
   write_safetensors(folder + "/" + kWeightsFile, tensors, {{"format", "pt"}});
+}
+
+void write_model_directory(const std::string& folder, const ModelValues& model, DType matrices,
+                           const Tokenizer& tokenizer, const std::string& chat_template,
+                           const std::function<void(size_t, size_t)>& on_tensor) {
+  ModelSpec spec = model.plan.spec;
+  spec.tokenizer = tokenizer.save(folder);
+  write_file_atomically(folder + "/" + kConfigFile, to_json(spec).dump(2) + "\n");
+  if (!chat_template.empty()) {
+    write_file_atomically(folder + "/" + kChatTemplateFile, chat_template);
+  }
+  std::map<std::string, TensorInfo> infos;
+  std::vector<TensorHead> heads;
+  for (TensorInfo& info : tensor_list(model.plan)) {
+    heads.push_back({info.name, info.matrix ? matrices : DType::kF32, info.shape});
+    infos.emplace(info.name, std::move(info));
+  }
+  SafetensorsWriter writer(folder + "/" + kWeightsFile, std::move(heads), {{"format", "pt"}});
+  std::vector<std::byte> bytes;
+  size_t done = 0;
+  for (const TensorHead& head : writer.order()) {
+    const std::vector<float> values = model.read(infos.at(head.name));
+    bytes.resize(static_cast<size_t>(head.bytes()));
+    from_f32(head.dtype, values.data(), static_cast<i64>(values.size()), bytes.data());
+    writer.write(bytes);
+    on_tensor(++done, writer.order().size());
+  }
+  writer.commit();
 }
 
 }  // namespace lathe

@@ -2,24 +2,28 @@
 // written here for every engine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "model/plan.h"
 #include "text/tokenizer.h"
+#include "weights/model_values.h"
 #include "weights/safetensors.h"
 
 namespace lathe {
 
 inline constexpr const char* kConfigFile = "config.json";
 inline constexpr const char* kWeightsFile = "model.safetensors";
+inline constexpr const char* kChatTemplateFile = "chat_template.jinja";
 
 struct ModelDirectory {
   std::string path;
   Plan plan;
   std::shared_ptr<const WeightSource> weights;  // not yet checked against the plan
   std::string tokenizer;                        // what load_tokenizer() takes
+  std::string chat_template;                    // Jinja; "" where there is none
 };
 
 // Error, naming the file, where one is missing or damaged, or the spec makes no plan.
@@ -29,5 +33,11 @@ ModelDirectory open_model_directory(const std::string& path);
 // file appears whole.
 void write_model_directory(const std::string& folder, ModelSpec spec,
                            std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer);
+
+// The same from values on demand, one tensor in memory at a time; `matrices`: f32 or bf16, the rest
+// is f32. `on_tensor(done, all)` hears of each.
+void write_model_directory(const std::string& folder, const ModelValues& model, DType matrices,
+                           const Tokenizer& tokenizer, const std::string& chat_template,
+                           const std::function<void(size_t, size_t)>& on_tensor);
 
 }  // namespace lathe

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 
 namespace lathe {
@@ -26,8 +25,14 @@ struct DTypeRow {
   DType dtype;
   std::string_view name;
 };
-constexpr DTypeRow kDTypes[] = {{DType::kF32, "F32"}, {DType::kBf16, "BF16"}, {DType::kF16, "F16"},
-                                {DType::kI64, "I64"}, {DType::kI32, "I32"},   {DType::kU8, "U8"}};
+constexpr DTypeRow kDTypes[] = {{DType::kF32, "F32"},
+                                {DType::kBf16, "BF16"},
+                                {DType::kF16, "F16"},
+                                {DType::kI64, "I64"},
+                                {DType::kI32, "I32"},
+                                {DType::kU8, "U8"},
+                                // Masks, which some models keep beside their weights.
+                                {DType::kU8, "BOOL"}};
 
 std::string_view safetensors_name(DType dtype) {
   for (const DTypeRow& row : kDTypes) {
@@ -218,29 +223,29 @@ SafetensorsFile::SafetensorsFile(const std::string& path)
         return std::pair(std::move(file), std::move(content));
       }()) {}
 
-void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  std::vector<const TensorToWrite*> order;
-  for (const TensorToWrite& t : tensors) order.push_back(&t);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return stored_bytes(a->dtype, 1) > stored_bytes(b->dtype, 1);
+i64 TensorHead::bytes() const {
+  i64 size = stored_bytes(dtype, 1);
+  for (const i64 d : shape) size = checked_product(size, d, name.c_str());
+  return size;
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorHead> tensors,
+                                     const std::map<std::string, std::string>& metadata)
+    : order_(std::move(tensors)), file_(path) {
+  std::stable_sort(order_.begin(), order_.end(), [](const TensorHead& a, const TensorHead& b) {
+    return stored_bytes(a.dtype, 1) > stored_bytes(b.dtype, 1);
   });
-  const auto size_of = [](const TensorToWrite& t) {
-    i64 size = stored_bytes(t.dtype, 1);
-    for (i64 d : t.shape) size = checked_product(size, d, t.name.c_str());
-    return size;
-  };
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   i64 offset = 0;
   std::set<std::string> names = {"__metadata__"};
-  for (const TensorToWrite* t : order) {
-    LATHE_CHECK(names.insert(t->name).second);
-    const i64 end = offset + size_of(*t);
+  for (const TensorHead& t : order_) {
+    LATHE_CHECK(names.insert(t.name).second && stored_type(t.dtype).block_values == 1);
+    const i64 end = offset + t.bytes();
     // push_back, since [] would search the keys one by one.
-    header.push_back({t->name,
-                      {{"dtype", std::string(safetensors_name(t->dtype))},
-                       {"shape", t->shape},
+    header.push_back({t.name,
+                      {{"dtype", std::string(safetensors_name(t.dtype))},
+                       {"shape", t.shape},
                        {"data_offsets", {offset, end}}}});
     offset = end;
   }
@@ -253,14 +258,34 @@ void write_safetensors(const std::string& path, std::span<const TensorToWrite> t
   const size_t total = sizeof(uint64_t) + text.size();
   text.append((kDataAlignment - total % kDataAlignment) % kDataAlignment, ' ');
   const uint64_t header_bytes = text.size();
-  AtomicFile file(path);
-  file.write(&header_bytes, sizeof header_bytes);
-  file.write(text);
-  for (const TensorToWrite* t : order) {
-    const size_t size = static_cast<size_t>(size_of(*t));
-    if (size > 0) file.write(t->data, size);
+  file_.write(&header_bytes, sizeof header_bytes);
+  file_.write(text);
+}
+
+void SafetensorsWriter::write(std::span<const std::byte> bytes) {
+  LATHE_CHECK(next_ < order_.size() && static_cast<i64>(bytes.size()) == order_[next_].bytes());
+  ++next_;
+  if (!bytes.empty()) file_.write(bytes.data(), bytes.size());
+}
+
+void SafetensorsWriter::commit() {
+  LATHE_CHECK(next_ == order_.size());
+  file_.commit();
+}
+
+void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, const void*> data;
+  std::vector<TensorHead> heads;
+  for (const TensorToWrite& t : tensors) {
+    heads.push_back({t.name, t.dtype, t.shape});
+    data.emplace(t.name, t.data);
   }
-  file.commit();
+  SafetensorsWriter writer(path, std::move(heads), metadata);
+  for (const TensorHead& t : writer.order()) {
+    writer.write({static_cast<const std::byte*>(data.at(t.name)), static_cast<size_t>(t.bytes())});
+  }
+  writer.commit();
 }
 
 }  // namespace lathe

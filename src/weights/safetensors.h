@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/mapped_file.h"
 #include "weights/weight_source.h"
 
@@ -40,6 +41,36 @@ class SafetensorsFile : public WeightSource {
   std::map<std::string, std::string> metadata_;
 };
 
+// A tensor as a file has it.
+struct TensorHead {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<i64> shape;
+  i64 bytes() const;
+};
+
+// Writes a file tensor by tensor, atomically (base/atomic_file.h): for models that do not fit
+// memory twice. The header is padded with spaces so that the data starts on a 64-byte border; a
+// tensor whose size is no multiple of 64 shifts those after it, since the format allows no gaps, so
+// types are laid out widest first: every tensor stays aligned to its element.
+class SafetensorsWriter {
+ public:
+  // No two tensors have one name. The types are of single numbers.
+  SafetensorsWriter(const std::string& path, std::vector<TensorHead> tensors,
+                    const std::map<std::string, std::string>& metadata);
+  // The order in which to write them.
+  const std::vector<TensorHead>& order() const { return order_; }
+  // The next one's bytes, all of them.
+  void write(std::span<const std::byte> bytes);
+  // After the last one.
+  void commit();
+
+ private:
+  std::vector<TensorHead> order_;
+  size_t next_ = 0;
+  AtomicFile file_;
+};
+
 // `data`: row-major, borrowed for the call.
 struct TensorToWrite {
   std::string name;
@@ -48,10 +79,7 @@ struct TensorToWrite {
   const void* data = nullptr;
 };
 
-// Writes `path` atomically (base/atomic_file.h). The header is padded with spaces so that the data
-// starts on a 64-byte border; a tensor whose size is no multiple of 64 shifts those after it, since
-// the format allows no gaps, so types are laid out widest first: every tensor stays aligned to its
-// element.
+// Writes all of them, as above.
 void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata);
 

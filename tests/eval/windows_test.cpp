@@ -51,7 +51,7 @@ ReadTokens reading(const std::vector<int32_t>& tokens) {
 
 ScoredPart lay_out(const std::vector<int32_t>& tokens, const Tokenizer& tokenizer, i64 context,
                    i64 max_windows) {
-  return lathe::lay_out(static_cast<i64>(tokens.size()), reading(tokens), tokenizer,
+  return lathe::lay_out(static_cast<i64>(tokens.size()), reading(tokens), tokenizer.end_of_text(),
                         TokenBytes(tokenizer), context, max_windows);
 }
 
