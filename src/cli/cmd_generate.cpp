@@ -18,12 +18,17 @@ double rate(i64 n, double seconds) { return seconds > 0 ? static_cast<double>(n)
 
 // The prompt's tokens behind what begins every text of the model, or the start of a document where
 // there are none.
-std::vector<int32_t> first_tokens(const infer::Engine& engine, const std::string& prompt) {
+std::vector<int32_t> first_tokens(const infer::Engine& engine, const std::string& prompt,
+                                  bool special) {
   const Tokenizer& tokenizer = *engine.tokenizer;
   const i64 begin = engine.model->plan.spec.begin_token;
   std::vector<int32_t> tokens;
   if (begin >= 0) tokens.push_back(static_cast<int32_t>(begin));
-  tokenizer.append_ids(prompt, tokens);
+  if (special) {
+    tokenizer.append_ids_with_special(prompt, tokens);
+  } else {
+    tokenizer.append_ids(prompt, tokens);
+  }
   if (!tokens.empty()) return tokens;
   const auto end_of_text = tokenizer.end_of_text();
   if (!end_of_text) fail("[generate] this tokenizer has no end-of-text token; give a --prompt");
@@ -59,9 +64,11 @@ int cmd_generate(int argc, char** argv) {
   infer::GenerateOptions options;
   infer::SamplerOptions sampler;
   std::string prompt;
-  bool json = false, echo = false;
+  bool json = false, echo = false, special = false;
   app.add_option("--prompt", prompt, "the text to continue (default: the start of a document)")
       ->type_name("TEXT");
+  app.add_flag("--special", special,
+               "a special token that the prompt spells, as <|im_start|>, is that token");
   app.add_option("--max-tokens", options.max_tokens,
                  "tokens to generate at most; 0: until the context is full")
       ->check(kCount)
@@ -84,7 +91,7 @@ int cmd_generate(int argc, char** argv) {
   const auto opened = open_engine(model_options);
   infer::Engine& engine = *opened;
   infer::Sequence sequence(*engine.model, sampler, engine.tokenizer->vocab_size());
-  sequence.tokens = first_tokens(engine, prompt);
+  sequence.tokens = first_tokens(engine, prompt, special);
   std::string text;
   if (echo && !json) print(prompt);
   const infer::GenerateResult result =

@@ -9,6 +9,7 @@ int cmd_describe(int argc, char** argv);
 int cmd_tokenizer(int argc, char** argv);
 int cmd_data(int argc, char** argv);
 int cmd_eval(int argc, char** argv);
+int cmd_export(int argc, char** argv);
 int cmd_generate(int argc, char** argv);
 int cmd_import(int argc, char** argv);
 int cmd_report(int argc, char** argv);

@@ -15,8 +15,7 @@ Json describe_as_json(const Description& description);
 // training FLOPs belong to the paper's tokens.
 std::string published_text(const std::string& preset);
 
-// Every stage with its shapes: what both of them say of the plan.
-Json plan_as_json(const Plan& plan);
+// Every stage with its shapes.
 std::string plan_as_text(const Plan& plan);
 
 std::string describe_as_text(const Description& description, const std::string& title);

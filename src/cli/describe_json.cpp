@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/describe.h"
+#include "model/plan_json.h"
 
 namespace lathe {
 

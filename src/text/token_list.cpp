@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <map>
 
-#include "base/atomic_file.h"
 #include "base/byte_reader.h"
 #include "base/error.h"
 #include "text/bpe_definition.h"
@@ -95,13 +92,14 @@ TokenList from_definition(const BpeDefinition& definition, const std::string& wh
     const auto at = std::find_if(table.begin(), table.end(), [&](const auto& row) {
       return row.patterns == definition.patterns && row.ignore_merges == definition.ignore_merges;
     });
-    if (at == table.end() || definition.add_prefix_space) {
+    // Without merges a piece is cut into bytes all the same.
+    if (!definition.merges.empty() && (at == table.end() || definition.add_prefix_space)) {
       fail(
           "[tokenizer] {}: GGUF has no name for how this tokenizer cuts text; --format hf keeps it "
           "as it is",
           where);
     }
-    list.pre_tokenizer = at->name;
+    list.pre_tokenizer = at == table.end() ? table[0].name : at->name;
     for (const auto& merge : definition.merges) {
       list.merges.push_back(token(merge.left) + " " + token(merge.right));
     }
@@ -180,11 +178,11 @@ TokenList parse_llama2_c_tokenizer(std::string_view bytes, i64 vocab_size,
   return list;
 }
 
-TokenList read_token_list(const std::string& path, i64 vocab_size) {
-  const std::string bytes = read_text_file(path);
-  TokenList list = std::filesystem::path(path).extension() == ".model"
-                       ? parse_sentencepiece_tokens(bytes, path)
-                       : from_definition(parse_bpe_json(bytes, path), path);
+TokenList token_list_of(const Tokenizer& tokenizer, i64 vocab_size, const std::string& where) {
+  const std::string content = tokenizer.file_content();
+  TokenList list = tokenizer.file_name().ends_with(".model")
+                       ? parse_sentencepiece_tokens(content, where)
+                       : from_definition(parse_bpe_json(content, where), where);
   pad(list, vocab_size);
   return list;
 }

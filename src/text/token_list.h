@@ -37,9 +37,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenList& list, const std::stri
 TokenList parse_llama2_c_tokenizer(std::string_view bytes, i64 vocab_size,
                                    const std::string& where);
 
-// The tokens of a tokenizer's file (tokenizer.json or a SentencePiece model), at least `vocab_size`
-// of them: what the model has beyond is unused. Error that names the file where GGUF has no word
-// for what the tokenizer does.
-TokenList read_token_list(const std::string& path, i64 vocab_size);
+// The tokens of a tokenizer, at least `vocab_size` of them: what the model has beyond is unused.
+// Error that names `where` where GGUF has no word for what the tokenizer does.
+TokenList token_list_of(const Tokenizer& tokenizer, i64 vocab_size, const std::string& where);
 
 }  // namespace lathe

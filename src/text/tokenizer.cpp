@@ -73,6 +73,39 @@ std::optional<int32_t> first_of(const Tokenizer& tokenizer,
 
 }  // namespace
 
+std::string Tokenizer::save(const std::string& dir) const {
+  write_file_atomically(dir + "/" + std::string(file_name()), file_content());
+  return std::string(file_name());
+}
+
+std::string Tokenizer::special_text(int32_t id) const {
+  for (const SpecialToken& token : special_tokens()) {
+    if (token.id == id) return token.text;
+  }
+  return "";
+}
+
+void Tokenizer::append_ids_with_special(std::string_view text, std::vector<int32_t>& out) const {
+  const std::vector<SpecialToken> specials = special_tokens();
+  size_t plain = 0;  // begin of what no special token has taken
+  for (size_t at = 0; at < text.size();) {
+    const SpecialToken* found = nullptr;
+    for (const SpecialToken& token : specials) {
+      const bool longer = !found || token.text.size() > found->text.size();
+      if (longer && !token.text.empty() && text.substr(at).starts_with(token.text)) found = &token;
+    }
+    if (!found) {
+      ++at;
+      continue;
+    }
+    append_ids(text.substr(plain, at - plain), out);
+    out.push_back(found->id);
+    at += found->text.size();
+    plain = at;
+  }
+  append_ids(text.substr(plain), out);
+}
+
 std::optional<int32_t> Tokenizer::end_of_text() const {
   return first_of(*this, {kEndOfText, "</s>", "<|end_of_text|>", "<eos>"});
 }

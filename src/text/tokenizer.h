@@ -43,9 +43,24 @@ class Tokenizer {
   // "bytes", "bpe" or "sentencepiece".
   virtual std::string_view kind() const = 0;
 
-  // Writes the tokenizer as one file into the existing folder `dir` (atomically) and returns the
-  // file's name, which is the spec's "tokenizer" key. load_tokenizer() reads it back.
-  virtual std::string save(const std::string& dir) const = 0;
+  // All of them, in the order of their ids.
+  struct SpecialToken {
+    int32_t id;
+    std::string text;
+  };
+  virtual std::vector<SpecialToken> special_tokens() const = 0;
+
+  // The tokenizer as one file: its name, which is the spec's "tokenizer" key, and its bytes, which
+  // load_tokenizer() reads.
+  virtual std::string_view file_name() const = 0;
+  virtual std::string file_content() const = 0;
+
+  // Writes that file into the existing folder `dir` (atomically) and returns its name.
+  std::string save(const std::string& dir) const;
+
+  // As append_ids, but where the text spells a special token that token's id is appended: for
+  // prompts, which their author means so. Where two could begin, the longer one does.
+  void append_ids_with_special(std::string_view text, std::vector<int32_t>& out) const;
 
   std::vector<int32_t> encode(std::string_view text) const {
     std::vector<int32_t> ids;
@@ -53,6 +68,8 @@ class Tokenizer {
     return ids;
   }
 
+  // "" where it is no special token.
+  std::string special_text(int32_t id) const;
   // Ends a document: <|endoftext|>, </s>, <|end_of_text|> or <eos>, the first there is.
   std::optional<int32_t> end_of_text() const;
   // Begins a text for models trained so: <s>, <|begin_of_text|> or <bos>.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "text/word_cache.h"
@@ -271,9 +270,10 @@ std::optional<int32_t> BpeTokenizer::special_token(std::string_view name) const 
   return std::nullopt;
 }
 
-std::string BpeTokenizer::save(const std::string& dir) const {
-  write_file_atomically(dir + "/tokenizer.json", json_);
-  return "tokenizer.json";
+std::vector<Tokenizer::SpecialToken> BpeTokenizer::special_tokens() const {
+  std::vector<SpecialToken> list;
+  for (const auto& token : special_) list.push_back({token.id, token.content});
+  return list;
 }
 
 }  // namespace lathe

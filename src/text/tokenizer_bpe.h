@@ -29,7 +29,9 @@ class BpeTokenizer : public Tokenizer {
   i64 vocab_size() const override { return static_cast<i64>(bytes_.size()); }
   std::optional<int32_t> special_token(std::string_view name) const override;
   std::string_view kind() const override { return "bpe"; }
-  std::string save(const std::string& dir) const override;
+  std::vector<SpecialToken> special_tokens() const override;
+  std::string_view file_name() const override { return "tokenizer.json"; }
+  std::string file_content() const override { return json_; }
 
  private:
   struct Scratch;

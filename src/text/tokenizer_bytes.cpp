@@ -1,5 +1,4 @@
 // One token a byte: needs no training and no file, and reads everything.
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "text/bpe_definition.h"
 #include "text/tokenizer.h"
@@ -50,10 +49,11 @@ class ByteTokenizer : public Tokenizer {
 
   std::string_view kind() const override { return "bytes"; }
 
-  std::string save(const std::string& dir) const override {
-    write_file_atomically(dir + "/tokenizer.json", to_tokenizer_json(make_definition()));
-    return "tokenizer.json";
+  std::vector<SpecialToken> special_tokens() const override {
+    return {{kEndId, std::string(kEndOfText)}};
   }
+  std::string_view file_name() const override { return "tokenizer.json"; }
+  std::string file_content() const override { return to_tokenizer_json(make_definition()); }
 };
 
 }  // namespace

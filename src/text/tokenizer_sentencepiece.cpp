@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "text/bpe_definition.h"
 #include "text/scratch_pool.h"
@@ -75,10 +74,15 @@ class SentencePieceTokenizer : public Tokenizer {
 
   std::string_view kind() const override { return "sentencepiece"; }
 
-  std::string save(const std::string& dir) const override {
-    write_file_atomically(dir + "/tokenizer.model", processor_.serialized_model_proto());
-    return "tokenizer.model";
+  std::vector<SpecialToken> special_tokens() const override {
+    std::vector<SpecialToken> list;
+    for (int32_t id = 0; id < static_cast<int32_t>(vocab_size()); ++id) {
+      if (processor_.IsControl(id)) list.push_back({id, processor_.IdToPiece(id)});
+    }
+    return list;
   }
+  std::string_view file_name() const override { return "tokenizer.model"; }
+  std::string file_content() const override { return processor_.serialized_model_proto(); }
 
  private:
   void check(int32_t id) const {

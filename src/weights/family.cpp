@@ -1,6 +1,7 @@
 #include "weights/family.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 
@@ -195,6 +196,7 @@ class Comparison {
   Comparison(const FamilyRow& row, const ModelSpec& spec) : row_(row), spec_(spec) {}
 
   int agreed = 0;
+  int n_zeros = 0;  // linears whose biases would be zeros
   std::string run() {
     same("position", row_.position, spec_.position);
     same("norm", row_.norm, spec_.norm);
@@ -239,9 +241,9 @@ class Comparison {
     const Plan plan = make_plan(spec_);
     for (const BlockSpec* b : all_blocks(plan)) {
       for (const BlockLinear& l : block_linears(*b)) {
-        if (l.spec->bias && !file_has_bias(row_, *b, l)) {
-          differs(format("bias of {}", l.part), "none", "one");
-        }
+        const bool theirs = file_has_bias(row_, *b, l);
+        if (l.spec->bias && !theirs) differs(format("bias of {}", l.part), "none", "one");
+        n_zeros += theirs && !l.spec->bias;
       }
     }
     if (reason_.empty()) ++agreed;
@@ -282,32 +284,37 @@ bool file_has_bias(const FamilyRow& row, const BlockSpec& b, const BlockLinear& 
   return false;
 }
 
-const FamilyRow& choose_family(const ModelSpec& spec, const std::string& where) {
+const FamilyRow* find_family(const ModelSpec& spec, std::string& why) {
   if (spec.topology.kind != TopologyKind::kGpt) {
-    fail("[export] {}: topology {} is in no other program's format{}", where,
-         name_of(spec.topology.kind),
-         spec.topology.kind == TopologyKind::kPgpt ? "; --path best exports its best path" : "");
+    why = format("its topology is {}{}", name_of(spec.topology.kind),
+                 spec.topology.kind == TopologyKind::kPgpt ? "; --path best keeps one path, a gpt"
+                                                           : "");
+    return nullptr;
   }
   if (is_structured(spec)) {
-    fail(
-        "[export] {}: structured linears are in no other program's format; --merge exports the "
-        "dense matrices that they stand for",
-        where);
+    why = "its linears are structured; --merge makes them the dense matrices that they stand for";
+    return nullptr;
   }
-  const FamilyRow* closest = nullptr;
-  std::string reason;
-  int most = -1;
+  const FamilyRow* fitting = nullptr;
+  int most = -1, fewest = std::numeric_limits<int>::max();
   for (const FamilyRow& row : families()) {
     Comparison comparison(row, spec);
     const std::string found = comparison.run();
-    if (found.empty()) return row;
-    if (comparison.agreed <= most) continue;
+    if (found.empty() && comparison.n_zeros < fewest) {
+      fewest = comparison.n_zeros;
+      fitting = &row;
+    }
+    if (found.empty() || comparison.agreed <= most) continue;
     most = comparison.agreed;
-    closest = &row;
-    reason = found;
+    why = format("{}, which comes closest, {}", name_of(row.family), found);
   }
-  fail("[export] {}: no other program's format has this model; {}, which comes closest, {}", where,
-       name_of(closest->family), reason);
+  return fitting;
+}
+
+const FamilyRow& choose_family(const ModelSpec& spec, const std::string& where) {
+  std::string why;
+  if (const FamilyRow* row = find_family(spec, why)) return *row;
+  fail("[export] {}: no architecture of other programs is this model: {}", where, why);
 }
 
 std::span<const FamilyRow> families() { return kFamilies; }

@@ -224,9 +224,9 @@ SafetensorsFile::SafetensorsFile(const std::string& path)
       }()) {}
 
 i64 TensorHead::bytes() const {
-  i64 size = stored_bytes(dtype, 1);
-  for (const i64 d : shape) size = checked_product(size, d, name.c_str());
-  return size;
+  i64 n = 1;
+  for (const i64 d : shape) n = checked_product(n, d, name.c_str());
+  return stored_bytes(dtype, n);
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorHead> tensors,

@@ -46,7 +46,7 @@ struct TensorHead {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<i64> shape;
-  i64 bytes() const;
+  i64 bytes() const;  // rows are whole blocks
 };
 
 // Writes a file tensor by tensor, atomically (base/atomic_file.h): for models that do not fit
