@@ -51,6 +51,7 @@ BpeDefinition to_definition(const TokenList& list, const std::string& where) {
   for (size_t id = 0; id < list.tokens.size(); ++id) {
     const i64 kind = list.kinds[id];
     const i64 number = static_cast<i64>(id);
+    if (kind == TokenList::kUnused) continue;
     if (kind == TokenList::kControl || kind == TokenList::kUserDefined) {
       vocabulary.add_added(list.tokens[id], number, kind == TokenList::kControl);
     } else {

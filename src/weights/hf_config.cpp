@@ -131,7 +131,10 @@ void read_sizes(const Config& config, ModelSpec& spec) {
   spec.n_layers = config.integer("num_hidden_layers");
   spec.n_heads = config.integer("num_attention_heads");
   spec.n_kv_heads = config.integer("num_key_value_heads", spec.n_heads);
-  if (spec.n_heads < 1 || spec.d_model < 1) {
+  if (spec.d_model < 1) {
+    config.unsupported("hidden_size", std::to_string(spec.d_model), "1 or more");
+  }
+  if (spec.n_heads < 1) {
     config.unsupported("num_attention_heads", std::to_string(spec.n_heads), "1 or more");
   }
   spec.d_head = config.integer("head_dim", spec.d_model / spec.n_heads);
