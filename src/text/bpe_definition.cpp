@@ -36,16 +36,16 @@ nlohmann::ordered_json byte_level(bool add_prefix_space, bool use_regex) {
 
 nlohmann::ordered_json pre_tokenizer_json(const BpeDefinition& definition) {
   const auto& patterns = definition.patterns;
-  if (patterns.size() == 1 && patterns[0] == kGpt2Pattern) {
+  if (patterns.size() == 1 && patterns[0] == SplitRule(kGpt2Pattern)) {
     return byte_level(definition.add_prefix_space, true);
   }
   if (patterns.empty()) return byte_level(definition.add_prefix_space, false);
   auto steps = nlohmann::ordered_json::array();
-  for (const std::string& pattern : patterns) {
+  for (const SplitRule& rule : patterns) {
     steps.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pattern}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+                     {"pattern", {{"Regex", rule.pattern}}},
+                     {"behavior", rule.keep == SplitRule::Keep::kAll ? "Isolated" : "Removed"},
+                     {"invert", rule.keep == SplitRule::Keep::kMatches}});
   }
   steps.push_back(byte_level(definition.add_prefix_space, false));
   return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};

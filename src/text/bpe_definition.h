@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/integer.h"
+#include "text/split_rule.h"
 
 namespace lathe {
 
@@ -31,7 +32,7 @@ struct BpeDefinition {
   std::vector<AddedToken> added;    // their content is in `tokens` too
 
   // kBytes: how text is cut before merging.
-  std::vector<std::string> patterns;
+  std::vector<SplitRule> patterns;
   bool add_prefix_space = false;
   bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
 

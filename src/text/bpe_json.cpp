@@ -143,13 +143,20 @@ class BpeJsonReader {
     }
   }
 
-  std::string read_split(const json& step) const {
+  SplitRule read_split(const json& step) const {
     const std::string behavior = text(step, "behavior");
-    if (behavior != "Isolated") unsupported("Split behavior '" + behavior + "'", "'Isolated'");
-    if (flag(step, "invert", false)) unsupported("Split with invert", "invert = false");
+    // What invert swaps, matches and the rest, is all the same where both are kept.
+    const bool invert = flag(step, "invert", false);
+    SplitRule rule("");
+    if (behavior == "Removed") {
+      rule.keep = invert ? SplitRule::Keep::kMatches : SplitRule::Keep::kRest;
+    } else if (behavior != "Isolated") {
+      unsupported("Split behavior '" + behavior + "'", "'Isolated' or 'Removed'");
+    }
     const json& pattern = object(step, "pattern");
     if (!member(pattern, "Regex").is_string()) unsupported("a Split that is no Regex", "a Regex");
-    return text(pattern, "Regex");
+    rule.pattern = text(pattern, "Regex");
+    return rule;
   }
 
   void read_byte_decoder(const json& root) const {

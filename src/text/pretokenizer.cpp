@@ -64,11 +64,20 @@ Compiled compile(const std::string& pattern, UnicodeTables tables) {
   return compiled;
 }
 
+// The splitter that stands for exactly these rules.
+std::optional<Gpt2Rule> gpt2_rule(const std::vector<SplitRule>& rules) {
+  using Rules = std::vector<SplitRule>;
+  if (rules == Rules{kGpt2Pattern}) return Gpt2Rule::kPlain;
+  if (rules == Rules{R"(\p{N})", kGpt2Pattern}) return Gpt2Rule::kDigitsApart;
+  return std::nullopt;
+}
+
 }  // namespace
 
 // The same pattern twice: what Unicode 16 adds to a class makes it slow to match, and is in few
 // texts.
 struct Pretokenizer::Pattern {
+  SplitRule::Keep keep;
   Compiled common;   // for text without a unicode_changes() character
   Compiled current;  // for every text
 };
@@ -81,10 +90,12 @@ struct Pretokenizer::Matcher::State {
   bool needs_current = false;  // the text at hand
 };
 
-Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) {
-    patterns_.push_back(
-        {compile(pattern, UnicodeTables::kLibrary), compile(pattern, UnicodeTables::kCurrent)});
+Pretokenizer::Pretokenizer(const std::vector<SplitRule>& rules)
+    : gpt2_rule_(gpt2_rule(rules)), make_masks_(byte_masks_function(active_isa())) {
+  if (gpt2_rule_) return;
+  for (const SplitRule& rule : rules) {
+    patterns_.push_back({rule.keep, compile(rule.pattern, UnicodeTables::kLibrary),
+                         compile(rule.pattern, UnicodeTables::kCurrent)});
   }
 }
 
@@ -93,7 +104,10 @@ Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 
 Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
-    : state_(std::make_unique<State>()), n_levels_(owner.patterns_.size()) {
+    : state_(std::make_unique<State>()),
+      n_levels_(owner.patterns_.size()),
+      gpt2_rule_(owner.gpt2_rule_),
+      make_masks_(owner.make_masks_) {
   state_->patterns = &owner.patterns_;
   state_->data.reset(pcre2_match_data_create(1, nullptr));
   state_->stack.reset(pcre2_jit_stack_create(size_t{32} << 10, kMaxStackBytes, nullptr));
@@ -103,6 +117,10 @@ Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
 }
 
 Pretokenizer::Matcher::~Matcher() = default;
+
+SplitRule::Keep Pretokenizer::Matcher::keep(size_t level) const {
+  return (*state_->patterns)[level].keep;
+}
 
 size_t Pretokenizer::Matcher::valid_prefix(std::string_view text) {
   return valid_utf8_prefix(text);

@@ -114,9 +114,10 @@ TEST_CASE("tokenizer.json: every feature that would change the ids is refused by
   CHECK(contains(split(bytes + "," + bytes), "pre-tokenizer 'ByteLevel'"));
   CHECK(contains(split(R"({"type":"Digits"},{"type":"ByteLevel"})"), "add_prefix_space after"));
   CHECK(contains(split(R"({"type":"Sequence","pretokenizers":[]},)" + bytes), "Sequence in a"));
-  CHECK(contains(split(R"({"type":"Split","behavior":"Removed"},)" + bytes), "'Removed'"));
-  CHECK(contains(split(R"({"type":"Split","behavior":"Isolated","invert":true},)" + bytes),
-                 "invert"));
+  CHECK(contains(split(R"({"type":"Split","behavior":"MergedWithPrevious"},)" + bytes),
+                 "'MergedWithPrevious'"));
+  CHECK(contains(split(R"({"type":"Split","behavior":"Isolated","invert":1},)" + bytes),
+                 "'invert' is number"));
   CHECK(
       contains(split(R"({"type":"Split","behavior":"Isolated","pattern":{"String":"x"}},)" + bytes),
                "no Regex"));

@@ -36,7 +36,7 @@ std::string random_bytes(std::mt19937& random, size_t n) {
   return text;
 }
 
-std::vector<std::string> pieces(const std::vector<std::string>& patterns, std::string_view text) {
+std::vector<std::string> pieces(const std::vector<SplitRule>& patterns, std::string_view text) {
   const Pretokenizer pretokenizer(patterns);
   Pretokenizer::Matcher matcher(pretokenizer);
   std::vector<std::string> out;
@@ -72,7 +72,7 @@ TEST_CASE("byte tokenizer: survives being saved into a folder") {
 // --- pre-tokenisation ---
 
 TEST_CASE("pre-tokenizer: GPT-2's rules, by hand") {
-  const std::vector<std::string> gpt2 = {kGpt2Pattern};
+  const std::vector<SplitRule> gpt2 = {kGpt2Pattern};
   using Pieces = std::vector<std::string>;
   CHECK(pieces(gpt2, "I'll go") == Pieces{"I", "'ll", " go"});
   CHECK(pieces(gpt2, "a  b") == Pieces{"a", " ", " b"});
