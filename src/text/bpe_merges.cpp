@@ -1,6 +1,7 @@
 #include "text/bpe_merges.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <functional>
 
@@ -36,27 +37,87 @@ void merge_short(const MergeTable& table, std::vector<int32_t>& symbols,
   symbols.resize(n);
 }
 
-// A linked list of symbols and a heap of candidate merges, rank and place in one number, so that
-// the lowest is the one to come: the lowest rank, then the leftmost. A candidate is stale when the
-// pair at its place has another rank by now.
+// Candidate merges of a long piece: rank and place in one number, so that the least comes first,
+// the leftmost of the lowest rank.
+uint64_t candidate(int32_t rank, int32_t place) {
+  return uint64_t{static_cast<uint32_t>(rank)} << 32 | static_cast<uint32_t>(place);
+}
+
+// Any order of numbers.
+class BinaryHeap {
+ public:
+  explicit BinaryHeap(MergeScratch& scratch) : heap_(scratch.queue[0]) { heap_.clear(); }
+  void push(uint64_t value) {
+    heap_.push_back(value);
+    std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+  }
+  bool pop(uint64_t& value) {
+    if (heap_.empty()) return false;
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    value = heap_.back();
+    heap_.pop_back();
+    return true;
+  }
+
+ private:
+  std::vector<uint64_t>& heap_;
+};
+
+// For numbers none of which is below the last one that came out; bucket b holds those whose highest
+// bit that differs from that one's is b - 1. Walks through memory in order, which a heap of a
+// million does not.
+class RadixHeap {
+ public:
+  explicit RadixHeap(MergeScratch& scratch) : buckets_(scratch.queue), nodes_(scratch.nodes) {
+    for (auto& bucket : buckets_) bucket.clear();
+  }
+  void push(uint64_t value) { buckets_[bucket_of(value)].push_back(value); }
+  bool pop(uint64_t& value) {
+    if (buckets_[0].empty() && !refill()) return false;
+    value = buckets_[0].back();
+    buckets_[0].pop_back();
+    return true;
+  }
+
+ private:
+  size_t bucket_of(uint64_t value) const {
+    return static_cast<size_t>(std::bit_width(value ^ last_));
+  }
+  bool refill() {
+    const auto found = std::find_if(buckets_.begin() + 1, buckets_.end(),
+                                    [](const auto& bucket) { return !bucket.empty(); });
+    if (found == buckets_.end()) return false;
+    last_ = *std::min_element(found->begin(), found->end());
+    if (found->size() <= kFew) {  // soon to come out, from places far apart
+      for (const uint64_t value : *found) __builtin_prefetch(&nodes_[value & 0xFFFFFFFFu]);
+    }
+    for (const uint64_t value : *found) push(value);
+    found->clear();
+    return true;
+  }
+
+  static constexpr size_t kFew = 64;
+  std::array<std::vector<uint64_t>, 65>& buckets_;
+  const std::vector<MergeScratch::Node>& nodes_;
+  uint64_t last_ = 0;
+};
+
+// A linked list of symbols and a queue of candidates. A candidate is stale when the pair at its
+// place has another rank by now.
+template <class Queue>
 class LongMerge {
  public:
   LongMerge(const MergeTable& table, MergeScratch& scratch)
-      : table_(table), nodes_(scratch.nodes), heap_(scratch.heap) {}
+      : table_(table), nodes_(scratch.nodes), queue_(scratch) {}
 
   void run(std::vector<int32_t>& symbols) {
     const int32_t n = static_cast<int32_t>(symbols.size());
     nodes_.resize(symbols.size());
-    heap_.clear();
     for (int32_t i = 0; i < n; ++i) {
       nodes_[i] = {symbols[i], i - 1, i + 1 < n ? i + 1 : -1, kNever};
     }
-    for (int32_t i = 0; i + 1 < n; ++i) collect(i);
-    std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
-    while (!heap_.empty()) {
-      std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-      const uint64_t top = heap_.back();
-      heap_.pop_back();
+    for (int32_t i = 0; i + 1 < n; ++i) look_up(i);
+    for (uint64_t top; queue_.pop(top);) {
       apply(static_cast<int32_t>(top >> 32), static_cast<int32_t>(top & 0xFFFFFFFFu));
     }
     symbols.clear();
@@ -64,18 +125,11 @@ class LongMerge {
   }
 
  private:
-  // Looks up the pair that begins at `place`.
-  bool collect(int32_t place) {
+  // The pair that begins at `place`.
+  void look_up(int32_t place) {
     auto& node = nodes_[place];
     node.rank = node.next < 0 ? kNever : table_.rank(node.id, nodes_[node.next].id);
-    if (node.rank == kNever) return false;
-    heap_.push_back(uint64_t{static_cast<uint32_t>(node.rank)} << 32 |
-                    static_cast<uint32_t>(place));
-    return true;
-  }
-
-  void push(int32_t place) {
-    if (collect(place)) std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    if (node.rank != kNever) queue_.push(candidate(node.rank, place));
   }
 
   void apply(int32_t rank, int32_t place) {
@@ -86,13 +140,13 @@ class LongMerge {
     left.next = right.next;
     right.rank = kNever;  // swallowed
     if (left.next >= 0) nodes_[left.next].previous = place;
-    push(place);
-    if (left.previous >= 0) push(left.previous);
+    look_up(place);
+    if (left.previous >= 0) look_up(left.previous);
   }
 
   const MergeTable& table_;
   std::vector<MergeScratch::Node>& nodes_;
-  std::vector<uint64_t>& heap_;
+  Queue queue_;
 };
 
 }  // namespace
@@ -108,6 +162,7 @@ MergeTable::MergeTable(size_t n_merges) : flat_(size_t{kFlatIds} * kFlatIds, kNe
 void MergeTable::add(int32_t left, int32_t right, Merge merge) {
   LATHE_CHECK(left >= 0 && right >= 0 && merge.rank >= 0 && merge.id >= 0 && merge.rank < kNever);
   if (rank(left, right) != kNever) return;
+  note_order(left, right, merge);
   const auto place = static_cast<size_t>(merge.rank);
   if (place >= merged_.size()) merged_.resize(place + 1, -1);
   merged_[place] = merge.id;
@@ -121,6 +176,19 @@ void MergeTable::add(int32_t left, int32_t right, Merge merge) {
   slots_[i] = {key, merge.rank};
 }
 
+void MergeTable::note_order(int32_t left, int32_t right, Merge merge) {
+  const auto largest = static_cast<size_t>(std::max({left, right, merge.id}));
+  if (largest >= uses_.size()) uses_.resize(largest + 1);
+  for (const int32_t part : {left, right}) {
+    Use& use = uses_[static_cast<size_t>(part)];
+    use.first_in = std::min(use.first_in, merge.rank);
+    is_monotone_ = is_monotone_ && use.last_made < merge.rank;
+  }
+  Use& made = uses_[static_cast<size_t>(merge.id)];
+  made.last_made = std::max(made.last_made, merge.rank);
+  is_monotone_ = is_monotone_ && made.first_in > merge.rank;
+}
+
 void merge_symbols(const MergeTable& table, std::vector<int32_t>& symbols, MergeScratch& scratch) {
   if (symbols.size() < 2) return;
   if (symbols.size() <= kLongPiece) {
@@ -128,7 +196,11 @@ void merge_symbols(const MergeTable& table, std::vector<int32_t>& symbols, Merge
     return;
   }
   LATHE_CHECK(symbols.size() < static_cast<size_t>(kNever));
-  LongMerge(table, scratch).run(symbols);
+  if (table.is_monotone()) {
+    LongMerge<RadixHeap>(table, scratch).run(symbols);
+  } else {
+    LongMerge<BinaryHeap>(table, scratch).run(symbols);
+  }
 }
 
 }  // namespace lathe

@@ -2,6 +2,7 @@
 // only, neither text nor files.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -38,6 +39,10 @@ class MergeTable {
   // What the pair of that rank becomes.
   int32_t merged(int32_t rank) const { return merged_[static_cast<size_t>(rank)]; }
 
+  // Whether no pair has a rank below or equal to that of a merge which makes one of its parts, as
+  // where merges were learnt one after the other: then the ranks of a piece's merges only rise.
+  bool is_monotone() const { return is_monotone_; }
+
   Merge find(int32_t left, int32_t right) const {
     const int32_t found = rank(left, right);
     return found == kNever ? Merge{} : Merge{found, merged(found)};
@@ -52,9 +57,15 @@ class MergeTable {
     uint64_t key = kEmpty;
     int32_t rank = kNever;
   };
+  // Of a token.
+  struct Use {
+    int32_t first_in = kNever;  // the lowest rank of the pairs it is part of
+    int32_t last_made = -1;     // the highest rank of the merges that make it
+  };
   static uint64_t make_key(int32_t left, int32_t right) {
     return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
   }
+  void note_order(int32_t left, int32_t right, Merge merge);
   size_t slot_of(uint64_t key) const {
     return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
   }
@@ -62,6 +73,8 @@ class MergeTable {
   std::vector<int32_t> flat_;    // (kFlatIds, kFlatIds): ranks
   std::vector<Slot> slots_;      // a power of two, at most half full
   std::vector<int32_t> merged_;  // rank → id
+  std::vector<Use> uses_;        // by id
+  bool is_monotone_ = true;
   size_t mask_ = 0;
   int shift_ = 0;
 };
@@ -74,7 +87,7 @@ struct MergeScratch {
   };
   std::vector<int32_t> ranks;
   std::vector<Node> nodes;
-  std::vector<uint64_t> heap;
+  std::array<std::vector<uint64_t>, 65> queue;
 };
 
 // Replaces neighbours by their merge, always the lowest rank first and of equal ranks the leftmost,
