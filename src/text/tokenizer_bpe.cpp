@@ -1,7 +1,5 @@
 #include "text/tokenizer_bpe.h"
 
-#include <algorithm>
-
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -74,11 +72,12 @@ struct BpeTokenizer::Scratch {
       : matcher(pretokenizer), words(encoder) {}
   Pretokenizer::Matcher matcher;
   BpeWordEncoder::State words;
-  std::string text;
+  std::string text, normalized;
 
   // One huge text must not hold its memory for ever.
   void shrink() {
     if (text.capacity() > kKeptBytes) text = {};
+    if (normalized.capacity() > kKeptBytes) normalized = {};
   }
   static constexpr size_t kKeptBytes = size_t{1} << 18;
 };
@@ -89,12 +88,10 @@ BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std
       prepend_space_(definition.prepend_space),
       strip_spaces_(definition.strip_spaces),
       json_(std::move(json)),
+      normalizer_(definition.normalization),
       pretokenizer_(definition.patterns),
       bytes_(std::move(definition.tokens)) {
   byte_ids_.fill(-1);
-  for (auto& token : definition.added) {
-    (token.special ? special_ : plain_).push_back(std::move(token));
-  }
   if (alphabet_ == BpeDefinition::Alphabet::kBytes) {
     index_bytes(where);
     words_.emplace(definition, bytes_, byte_ids_, Characters());
@@ -102,7 +99,7 @@ BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std
     Characters characters = index_fallback(where);
     words_.emplace(definition, bytes_, byte_ids_, std::move(characters));
   }
-  index_added();
+  index_added(definition.added);
   if (definition.ignore_merges) words_->take_whole_tokens(bytes_);
   if (alphabet_ == BpeDefinition::Alphabet::kBytes) words_->learn_vocabulary(bytes_);
 }
@@ -153,28 +150,20 @@ BpeTokenizer::Characters BpeTokenizer::index_fallback(const std::string& where) 
   return characters;
 }
 
-void BpeTokenizer::index_added() {
-  for (const auto& token : special_) bytes_[static_cast<size_t>(token.id)].clear();
-  for (const auto& token : plain_) {
-    bytes_[static_cast<size_t>(token.id)] = token.content;
-    starts_plain_[static_cast<uint8_t>(token.content[0])] = true;
-  }
-  std::stable_sort(plain_.begin(), plain_.end(), [](const auto& a, const auto& b) {
-    return a.content.size() > b.content.size();
-  });
-}
-
-size_t BpeTokenizer::next_added(std::string_view text,
-                                const BpeDefinition::AddedToken*& found) const {
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (!starts_plain_[static_cast<uint8_t>(text[at])]) continue;
-    for (const auto& token : plain_) {
-      if (!text.substr(at).starts_with(token.content)) continue;
-      found = &token;
-      return at;
+void BpeTokenizer::index_added(const std::vector<BpeDefinition::AddedToken>& added) {
+  for (const auto& token : added) {
+    bytes_[static_cast<size_t>(token.id)] = token.special ? "" : token.content;
+    if (token.special) {
+      special_.push_back(token);
+    } else if (token.normalized) {
+      std::string buffer;
+      auto normalized = token;
+      normalized.content = normalizer_.apply(token.content, buffer);
+      normalized_.add(std::move(normalized));
+    } else {
+      raw_.add(token);
     }
   }
-  return text.size();
 }
 
 void BpeTokenizer::append_ids(std::string_view text, std::vector<int32_t>& out) const {
@@ -185,30 +174,28 @@ void BpeTokenizer::append_ids(std::string_view text, std::vector<int32_t>& out) 
     scratch->text =
         (prepend_space_ ? std::string(kSpaceMark) : "") + replace_all(text, " ", kSpaceMark);
     append_marked(scratch->text, *scratch, out);
-  } else if (add_prefix_space_ && text[0] != ' ') {
-    scratch->text = " " + std::string(text);
-    append_with_added(scratch->text, *scratch, out);
   } else {
-    append_with_added(text, *scratch, out);
+    raw_.split(
+        text, [&](std::string_view section) { append_normalized(section, *scratch, out); },
+        [&](int32_t id) { out.push_back(id); });
   }
   scratch->shrink();
 }
 
-void BpeTokenizer::append_with_added(std::string_view text, Scratch& scratch,
+void BpeTokenizer::append_normalized(std::string_view text, Scratch& scratch,
                                      std::vector<int32_t>& out) const {
-  while (!text.empty()) {
-    const BpeDefinition::AddedToken* added = nullptr;
-    const size_t at = plain_.empty() ? text.size() : next_added(text, added);
-    append_section(text.substr(0, at), scratch, out);
-    text.remove_prefix(at);
-    if (added == nullptr) break;
-    out.push_back(added->id);
-    text.remove_prefix(added->content.size());
-  }
+  normalized_.split(
+      normalizer_.apply(text, scratch.normalized),
+      [&](std::string_view section) { append_section(section, scratch, out); },
+      [&](int32_t id) { out.push_back(id); });
 }
 
 void BpeTokenizer::append_section(std::string_view text, Scratch& scratch,
                                   std::vector<int32_t>& out) const {
+  if (add_prefix_space_ && text[0] != ' ') {
+    scratch.text = " " + std::string(text);
+    text = scratch.text;
+  }
   PieceBatch pieces(text);
   scratch.matcher.split(text, [&](std::string_view piece) {
     if (pieces.add(piece)) pieces.encode(*words_, scratch.words, out);

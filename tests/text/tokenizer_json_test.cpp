@@ -94,7 +94,10 @@ TEST_CASE("tokenizer.json: every feature that would change the ids is refused by
     file[json::json_pointer(pointer)] = json::parse(value);
     return error_of(file);
   };
-  CHECK(contains(with("/normalizer", R"({"type":"NFC"})"), "normalizer 'NFC'"));
+  CHECK(contains(with("/normalizer", R"({"type":"NFD"})"), "normalizer 'NFD'"));
+  CHECK(contains(with("/normalizer", R"({"type":"Sequence","normalizers":[{"type":"NFC"},
+                                        {"type":"NFKC"}]})"),
+                 "normalizer 'NFKC' here"));
   CHECK(contains(with("/normalizer", "3"), "'normalizers' is number"));
   CHECK(with("/normalizer", R"({"type":"Sequence","normalizers":[]})") == "");
   CHECK(contains(with("/pre_tokenizer", R"({"type":"Metaspace"})"), "'Metaspace'"));
