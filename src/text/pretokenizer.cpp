@@ -38,6 +38,11 @@ std::string message_of(int code) {
 
 const char* const kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+const char* const kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const char* const kQwen2Pattern = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+                                  R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -64,14 +69,6 @@ Compiled compile(const std::string& pattern, UnicodeTables tables) {
   return compiled;
 }
 
-// The splitter that stands for exactly these rules.
-std::optional<Gpt2Rule> gpt2_rule(const std::vector<SplitRule>& rules) {
-  using Rules = std::vector<SplitRule>;
-  if (rules == Rules{kGpt2Pattern}) return Gpt2Rule::kPlain;
-  if (rules == Rules{R"(\p{N})", kGpt2Pattern}) return Gpt2Rule::kDigitsApart;
-  return std::nullopt;
-}
-
 }  // namespace
 
 // The same pattern twice: what Unicode 16 adds to a class makes it slow to match, and is in few
@@ -91,12 +88,28 @@ struct Pretokenizer::Matcher::State {
 };
 
 Pretokenizer::Pretokenizer(const std::vector<SplitRule>& rules)
-    : gpt2_rule_(gpt2_rule(rules)), make_masks_(byte_masks_function(active_isa())) {
-  if (gpt2_rule_) return;
+    : known_(known(rules)), make_masks_(byte_masks_function(active_isa())) {
+  if (known_ != Known::kNone) return;
   for (const SplitRule& rule : rules) {
     patterns_.push_back({rule.keep, compile(rule.pattern, UnicodeTables::kLibrary),
                          compile(rule.pattern, UnicodeTables::kCurrent)});
   }
+}
+
+Pretokenizer::Known Pretokenizer::known(const std::vector<SplitRule>& rules) {
+  // These patterns match everywhere, so that nothing lies between matches.
+  const auto is = [&rules](size_t i, const char* pattern) {
+    return rules[i].pattern == pattern && rules[i].keep != SplitRule::Keep::kRest;
+  };
+  if (rules.size() == 1) {
+    if (is(0, kGpt2Pattern)) return Known::kGpt2;
+    if (is(0, kLlama3Pattern)) return Known::kLlama3;
+    if (is(0, kQwen2Pattern)) return Known::kQwen2;
+  }
+  if (rules.size() == 2 && rules[0] == SplitRule(R"(\p{N})") && is(1, kGpt2Pattern)) {
+    return Known::kDigitsAndGpt2;
+  }
+  return Known::kNone;
 }
 
 Pretokenizer::~Pretokenizer() = default;
@@ -106,7 +119,7 @@ Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
     : state_(std::make_unique<State>()),
       n_levels_(owner.patterns_.size()),
-      gpt2_rule_(owner.gpt2_rule_),
+      known_(owner.known_),
       make_masks_(owner.make_masks_) {
   state_->patterns = &owner.patterns_;
   state_->data.reset(pcre2_match_data_create(1, nullptr));

@@ -1,21 +1,26 @@
 // Splits text into the pieces within which byte-pair encoding merges: by regular expressions (PCRE2
-// with its JIT), or for the patterns of GPT-2 and SmolLM by a splitter of their own.
+// with its JIT), or for the patterns of GPT-2, SmolLM, Llama 3 and Qwen 2 by splitters of their
+// own.
 #pragma once
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "text/gpt2_splitter.h"
+#include "text/llama3_splitter.h"
 #include "text/split_rule.h"
 
 namespace lathe {
 
 // The pattern of GPT-2 and of every tokenizer that lathe trains.
 extern const char* const kGpt2Pattern;
+
+// Those of Llama 3 and of Qwen 2.
+extern const char* const kLlama3Pattern;
+extern const char* const kQwen2Pattern;
 
 // Const after construction. Each thread needs a Matcher of its own.
 class Pretokenizer {
@@ -27,6 +32,9 @@ class Pretokenizer {
   ~Pretokenizer();
   Pretokenizer(Pretokenizer&&) noexcept;
   Pretokenizer& operator=(Pretokenizer&&) noexcept;
+
+  // The rules that have a splitter.
+  enum class Known { kNone, kGpt2, kDigitsAndGpt2, kLlama3, kQwen2 };
 
   // The match state of one thread; borrows its Pretokenizer.
   class Matcher {
@@ -42,12 +50,7 @@ class Pretokenizer {
     void split(std::string_view text, Take&& take) {
       while (!text.empty()) {
         const size_t valid = valid_prefix(text);
-        if (valid > 0 && gpt2_rule_) {
-          Gpt2Splitter(text.substr(0, valid), *gpt2_rule_, make_masks_).split(take);
-        } else if (valid > 0) {
-          choose_tables(text.substr(0, valid));
-          split_valid(text.substr(0, valid), 0, take);
-        }
+        if (valid > 0) split_known(text.substr(0, valid), take);
         text.remove_prefix(valid);
         const size_t invalid = invalid_prefix(text);
         if (invalid > 0) take(text.substr(0, invalid));
@@ -66,6 +69,27 @@ class Pretokenizer {
     // The next non-empty match of pattern `level` in text[from, …), or {size, size}.
     Range next_match(size_t level, std::string_view text, size_t from);
     SplitRule::Keep keep(size_t level) const;
+
+    template <class Take>
+    void split_known(std::string_view text, Take&& take) {
+      switch (known_) {
+        case Known::kGpt2:
+          Gpt2Splitter(text, Gpt2Rule::kPlain, make_masks_).split(take);
+          break;
+        case Known::kDigitsAndGpt2:
+          Gpt2Splitter(text, Gpt2Rule::kDigitsApart, make_masks_).split(take);
+          break;
+        case Known::kLlama3:
+          Llama3Splitter(text, 3).split(take);
+          break;
+        case Known::kQwen2:
+          Llama3Splitter(text, 1).split(take);
+          break;
+        case Known::kNone:
+          choose_tables(text);
+          split_valid(text, 0, take);
+      }
+    }
 
     template <class Take>
     void split_valid(std::string_view text, size_t level, Take&& take) {
@@ -89,14 +113,15 @@ class Pretokenizer {
     struct State;
     std::unique_ptr<State> state_;
     size_t n_levels_;
-    std::optional<Gpt2Rule> gpt2_rule_;
+    Known known_;
     MakeByteMasks make_masks_;
   };
 
  private:
+  static Known known(const std::vector<SplitRule>& rules);
   struct Pattern;
-  std::vector<Pattern> patterns_;  // none where gpt2_rule_ does their work
-  std::optional<Gpt2Rule> gpt2_rule_;
+  std::vector<Pattern> patterns_;  // none where known_ says who does their work
+  Known known_;
   MakeByteMasks make_masks_;
 };
 

@@ -1,13 +1,13 @@
-// The splitter of GPT-2's pattern against PCRE2 on the same pattern.
-#include "text/gpt2_splitter.h"
-
+// The splitters of known patterns against PCRE2 on the same patterns.
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <random>
 
 #include "base/atomic_file.h"
 #include "base/utf8.h"
 #include "support/shared_data.h"
+#include "text/gpt2_splitter.h"
 #include "text/pretokenizer.h"
 
 namespace lathe {
@@ -23,21 +23,26 @@ Lengths split(const Pretokenizer& pretokenizer, std::string_view text) {
   return lengths;
 }
 
-// The rule by both: as a pattern that is not spelt as the known ones are, PCRE2 gets it.
+// The rules by both: as a pattern that is not spelt as the known ones are, PCRE2 gets it.
 struct Rule {
-  Gpt2Rule rule;
+  std::optional<Gpt2Rule> gpt2;
   Pretokenizer ours, oracle;
 };
 
 const std::vector<Rule>& rules() {
+  using Rules = std::vector<SplitRule>;
   static const std::vector<Rule> all = [] {
-    const std::string same = "(?:" + std::string(kGpt2Pattern) + ")";
+    const auto same = [](const char* pattern) { return "(?:" + std::string(pattern) + ")"; };
     std::vector<Rule> made;
-    made.push_back({Gpt2Rule::kPlain, Pretokenizer({kGpt2Pattern}),
-                    Pretokenizer(std::vector<SplitRule>{same})});
-    made.push_back({Gpt2Rule::kDigitsApart,
-                    Pretokenizer(std::vector<SplitRule>{R"(\p{N})", kGpt2Pattern}),
-                    Pretokenizer(std::vector<SplitRule>{R"((?:\p{N}))", same})});
+    made.push_back({Gpt2Rule::kPlain, Pretokenizer(Rules{kGpt2Pattern}),
+                    Pretokenizer(Rules{same(kGpt2Pattern)})});
+    made.push_back({Gpt2Rule::kDigitsApart, Pretokenizer(Rules{R"(\p{N})", kGpt2Pattern}),
+                    Pretokenizer(Rules{R"((?:\p{N}))", same(kGpt2Pattern)})});
+    for (const char* pattern : {kLlama3Pattern, kQwen2Pattern}) {
+      made.push_back({std::nullopt,
+                      Pretokenizer(Rules{SplitRule(pattern, SplitRule::Keep::kMatches)}),
+                      Pretokenizer(Rules{same(pattern)})});
+    }
     return made;
   }();
   return all;
@@ -48,10 +53,10 @@ void check_split(std::string_view text) {
   for (const Rule& rule : rules()) {
     const Lengths expected = split(rule.oracle, text);
     REQUIRE(split(rule.ours, text) == expected);
-    if (valid_utf8_prefix(text) < text.size()) continue;
+    if (!rule.gpt2 || valid_utf8_prefix(text) < text.size()) continue;
     for (const CpuIsa isa : supported_isas()) {
       Lengths lengths;
-      Gpt2Splitter(text, rule.rule, byte_masks_function(isa)).split([&](std::string_view piece) {
+      Gpt2Splitter(text, *rule.gpt2, byte_masks_function(isa)).split([&](std::string_view piece) {
         lengths.push_back(piece.size());
       });
       REQUIRE(lengths == expected);
@@ -85,17 +90,19 @@ TEST_CASE("character classes: those of the patterns, for every code point") {
   CHECK(of_class(CharacterClass::kWhite) == members(R"(\s)"));
 }
 
-TEST_CASE("GPT-2's splitter: every boundary at every place of a batch") {
+TEST_CASE("splitters: every boundary at every place of a batch") {
   const std::vector<std::string> snippets = {
-      "'s",         "'t",         "'re",          "'ve",          "'m",         "'ll",
-      "'d",         "'l",         "'r",           "'S",           "''s",        "'s's",
-      "'ll've",     "'sx",        "'llx",         " 's",          "1's",        "\u00E9's",
-      "'",          "' ",         "'re'",         "  ",           "   x",       " \n",
-      "\n ",        "\n\nx",      "\t1",          " 1",           "  1",        "\u00A0",
-      " \u00A0",    "\u3000x",    "\u3000\u3000", "\u00A0 x",     "\u20281",    " \u0085",
-      "x1y",        "1 2",        "\u00B2",       "\u0660",       " \u4E2D",    "\u4E2D\u6587",
-      "!\u00E9",    " !",         "!1",           "\u00E9\u0301", "\U0001F600", " \U0001F600",
-      "\U0001D7D8", "\U0001FAE8", "\u1C89",       "\x7F"};
+      "'s",         "'t",           "'re",          "'ve",        "'m",           "'ll",
+      "'d",         "'l",           "'r",           "'S",         "'Ll",          "'VE",
+      "'\u017F",    "'rE1",         "!\n",          "!\r\n\n ",   " \r\n  x",     "\n\n  \n 1",
+      "1234567",    "\t\tx",        "\rx",          "''s",        "'s's",         "'ll've",
+      "'sx",        "'llx",         " 's",          "1's",        "\u00E9's",     "'",
+      "' ",         "'re'",         "  ",           "   x",       " \n",          "\n ",
+      "\n\nx",      "\t1",          " 1",           "  1",        "\u00A0",       " \u00A0",
+      "\u3000x",    "\u3000\u3000", "\u00A0 x",     "\u20281",    " \u0085",      "x1y",
+      "1 2",        "\u00B2",       "\u0660",       " \u4E2D",    "\u4E2D\u6587", "!\u00E9",
+      " !",         "!1",           "\u00E9\u0301", "\U0001F600", " \U0001F600",  "\U0001D7D8",
+      "\U0001FAE8", "\u1C89",       "\x7F"};
   for (const std::string& snippet : snippets) {
     for (size_t offset = 0; offset <= 132; ++offset) {
       for (const char* filler : {"a", "\u00E9", " ", "1", "\u4E2D"}) {
@@ -111,7 +118,7 @@ TEST_CASE("GPT-2's splitter: every boundary at every place of a batch") {
   }
 }
 
-TEST_CASE("GPT-2's splitter: random text of all classes") {
+TEST_CASE("splitters: random text of all classes") {
   std::mt19937 random(7);
   const std::vector<std::string> parts = {
       "a",          "Z",          "\u00E9", "\u4E2D",
@@ -134,7 +141,7 @@ TEST_CASE("GPT-2's splitter: random text of all classes") {
   }
 }
 
-TEST_CASE("GPT-2's splitter: random bytes, and text with bytes that are not UTF-8") {
+TEST_CASE("splitters: random bytes, and text with bytes that are not UTF-8") {
   std::mt19937 random(8);
   for (int round = 0; round < 3000; ++round) {
     std::string text(random() % 300, '\0');
@@ -150,7 +157,7 @@ TEST_CASE("GPT-2's splitter: random bytes, and text with bytes that are not UTF-
   }
 }
 
-TEST_CASE("GPT-2's splitter: random code points") {
+TEST_CASE("splitters: random code points") {
   std::mt19937 random(9);
   for (int round = 0; round < 3000; ++round) {
     std::string text;
@@ -165,7 +172,7 @@ TEST_CASE("GPT-2's splitter: random code points") {
   }
 }
 
-TEST_CASE("GPT-2's splitter: real text") {
+TEST_CASE("splitters: real text") {
   for (const char* name : {"gutenberg/1661.txt", "gutenberg/2600-0.txt", "wikitext-2-raw/test.txt",
                            "wikitext-2/valid.txt"}) {
     const std::string path = test::shared_path(std::string("data/corpora/") + name);
