@@ -20,6 +20,10 @@ constexpr std::array<CharacterClass, 128> kAsciiClasses = [] {
   return classes;
 }();
 
+bool is_ascii_letter(char c) {
+  return static_cast<uint8_t>((static_cast<uint8_t>(c) | 0x20) - 'a') < 26;
+}
+
 bool is_line_end(uint32_t c) { return c == '\r' || c == '\n'; }
 
 }  // namespace
@@ -73,8 +77,12 @@ size_t Llama3Splitter::contraction_end(size_t at) const {
 }
 
 size_t Llama3Splitter::letters_end(size_t at) const {
-  for (Character c = read(at); c.is(kLetter); c = read(at)) at += c.length;
-  return at;
+  for (;;) {
+    while (at < text_.size() && is_ascii_letter(text_[at])) ++at;
+    const Character c = read(at);
+    if (!c.is(kLetter)) return at;
+    at += c.length;
+  }
 }
 
 size_t Llama3Splitter::digits_end(size_t at) const {
