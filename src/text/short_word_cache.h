@@ -101,9 +101,9 @@ class ShortWordCache {
     void operator()(Entry* entries) const;
   };
 
-  // kProbes entries follow the last place, so that probing needs no turn.
-  size_t n_entries() const { return (size_t{1} << bits_) + kProbes; }
-  size_t place_of(uint64_t hash) const { return hash >> (64 - bits_); }
+  size_t n_entries() const { return size_t{1} << bits_; }
+  // Probing begins at least kProbes entries before the end, so that it needs no turn.
+  size_t place_of(uint64_t hash) const { return (hash >> 32) * (n_entries() - kProbes) >> 32; }
   void allocate();
   void grow();
   void put(const Entry& entry, uint64_t hash);
