@@ -34,18 +34,23 @@ nlohmann::ordered_json byte_level(bool add_prefix_space, bool use_regex) {
           {"use_regex", use_regex}};
 }
 
+nlohmann::ordered_json normalizer_json(Normalization normalization) {
+  if (normalization == Normalization::kNone) return nullptr;
+  return {{"type", normalization == Normalization::kNfc ? "NFC" : "NFKC"}};
+}
+
 nlohmann::ordered_json pre_tokenizer_json(const BpeDefinition& definition) {
   const auto& patterns = definition.patterns;
-  if (patterns.size() == 1 && patterns[0] == kGpt2Pattern) {
+  if (patterns.size() == 1 && patterns[0] == SplitRule(kGpt2Pattern)) {
     return byte_level(definition.add_prefix_space, true);
   }
   if (patterns.empty()) return byte_level(definition.add_prefix_space, false);
   auto steps = nlohmann::ordered_json::array();
-  for (const std::string& pattern : patterns) {
+  for (const SplitRule& rule : patterns) {
     steps.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pattern}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+                     {"pattern", {{"Regex", rule.pattern}}},
+                     {"behavior", rule.keep == SplitRule::Keep::kAll ? "Isolated" : "Removed"},
+                     {"invert", rule.keep == SplitRule::Keep::kMatches}});
   }
   steps.push_back(byte_level(definition.add_prefix_space, false));
   return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
@@ -110,9 +115,9 @@ void BpeVocabulary::add_token(const std::string& token, i64 id) {
   slot = token;
 }
 
-void BpeVocabulary::add_added(const std::string& content, i64 id, bool special) {
+void BpeVocabulary::add_added(const std::string& content, i64 id, bool special, bool normalized) {
   add_token(content, id);
-  definition_.added.push_back({static_cast<int32_t>(id), content, special});
+  definition_.added.push_back({static_cast<int32_t>(id), content, special, normalized});
 }
 
 int32_t BpeVocabulary::find(const std::string& token) const {
@@ -188,7 +193,7 @@ std::string to_tokenizer_json(const BpeDefinition& definition) {
                      {"single_word", false},
                      {"lstrip", false},
                      {"rstrip", false},
-                     {"normalized", false},
+                     {"normalized", token.normalized},
                      {"special", token.special}});
   }
   // ordered_json looks for a key from the front on every insertion, so the two long lists are
@@ -207,7 +212,8 @@ std::string to_tokenizer_json(const BpeDefinition& definition) {
                   .dump();
   }
   std::string out = "{\n\"version\":\"1.0\",\n\"truncation\":null,\n\"padding\":null,\n";
-  out += "\"added_tokens\":" + added.dump() + ",\n\"normalizer\":null,\n";
+  out += "\"added_tokens\":" + added.dump() + ",\n\"normalizer\":";
+  out += normalizer_json(definition.normalization).dump() + ",\n";
   out += "\"pre_tokenizer\":" + pre_tokenizer_json(definition).dump() + ",\n";
   out += "\"post_processor\":null,\n\"decoder\":" + byte_level(false, true).dump() + ",\n";
   out += "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,";

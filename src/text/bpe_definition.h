@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/integer.h"
+#include "text/normalization.h"
+#include "text/split_rule.h"
 
 namespace lathe {
 
@@ -23,15 +25,18 @@ struct BpeDefinition {
     int32_t id;
     std::string content;
     bool special;
+    bool normalized = false;  // looked for in normalized text, not before
   };
+  using Normalization = lathe::Normalization;
 
   Alphabet alphabet = Alphabet::kBytes;
   std::vector<std::string> tokens;  // id → token as the file spells it; "" where the id is unused
   std::vector<Merge> merges;        // in order of rank
   std::vector<AddedToken> added;    // their content is in `tokens` too
 
-  // kBytes: how text is cut before merging.
-  std::vector<std::string> patterns;
+  // kBytes: what is done to text first, and how it is cut before merging.
+  Normalization normalization = Normalization::kNone;
+  std::vector<SplitRule> patterns;
   bool add_prefix_space = false;
   bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
 

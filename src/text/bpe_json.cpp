@@ -102,11 +102,7 @@ class BpeJsonReader {
     const auto pre = steps_of(member(root, "pre_tokenizer"), "pretokenizers");
     const bool bytes = !pre.empty() && text(*pre.back(), "type") == "ByteLevel";
     if (bytes) {
-      if (!steps_of(member(root, "normalizer"), "normalizers").empty()) {
-        unsupported("normalizer '" +
-                        text(*steps_of(member(root, "normalizer"), "normalizers")[0], "type") + "'",
-                    "none with a ByteLevel pre-tokenizer");
-      }
+      read_normal_form(root);
       read_pre_tokenizer(pre);
       read_byte_decoder(root);
     } else if (!pre.empty()) {
@@ -119,6 +115,17 @@ class BpeJsonReader {
       definition_.alphabet = BpeDefinition::Alphabet::kByteFallback;
       read_normalizer(root);
       read_fallback_decoder(root);
+    }
+  }
+
+  void read_normal_form(const json& root) {
+    for (const json* step : steps_of(member(root, "normalizer"), "normalizers")) {
+      const std::string type = text(*step, "type");
+      if ((type != "NFC" && type != "NFKC") || definition_.normalization != Normalization::kNone) {
+        unsupported("normalizer '" + type + "' here",
+                    "one of NFC and NFKC, or none, with a ByteLevel pre-tokenizer");
+      }
+      definition_.normalization = type == "NFC" ? Normalization::kNfc : Normalization::kNfkc;
     }
   }
 
@@ -143,13 +150,20 @@ class BpeJsonReader {
     }
   }
 
-  std::string read_split(const json& step) const {
+  SplitRule read_split(const json& step) const {
     const std::string behavior = text(step, "behavior");
-    if (behavior != "Isolated") unsupported("Split behavior '" + behavior + "'", "'Isolated'");
-    if (flag(step, "invert", false)) unsupported("Split with invert", "invert = false");
+    // What invert swaps, matches and the rest, is all the same where both are kept.
+    const bool invert = flag(step, "invert", false);
+    SplitRule rule("");
+    if (behavior == "Removed") {
+      rule.keep = invert ? SplitRule::Keep::kMatches : SplitRule::Keep::kRest;
+    } else if (behavior != "Isolated") {
+      unsupported("Split behavior '" + behavior + "'", "'Isolated' or 'Removed'");
+    }
     const json& pattern = object(step, "pattern");
     if (!member(pattern, "Regex").is_string()) unsupported("a Split that is no Regex", "a Regex");
-    return text(pattern, "Regex");
+    rule.pattern = text(pattern, "Regex");
+    return rule;
   }
 
   void read_byte_decoder(const json& root) const {
@@ -226,7 +240,8 @@ class BpeJsonReader {
       const std::string content = text(token, "content");
       const bool special = flag(token, "special", false);
       if (!special) check_plain_added(token, content);
-      vocabulary_.add_added(content, id_of(member(token, "id"), content), special);
+      vocabulary_.add_added(content, id_of(member(token, "id"), content), special,
+                            flag(token, "normalized", !special));
     }
   }
 

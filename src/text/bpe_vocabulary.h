@@ -20,7 +20,7 @@ class BpeVocabulary {
   void set_where(const std::string& where) { where_ = where; }
 
   void add_token(const std::string& token, i64 id);
-  void add_added(const std::string& content, i64 id, bool special);
+  void add_added(const std::string& content, i64 id, bool special, bool normalized);
   void add_merge(const std::string& left, const std::string& right);
   // "left right", as in merges.txt and the older tokenizer.json.
   void add_merge_line(std::string_view line);

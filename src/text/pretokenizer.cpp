@@ -38,6 +38,11 @@ std::string message_of(int code) {
 
 const char* const kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+const char* const kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const char* const kQwen2Pattern = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+                                  R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -69,6 +74,7 @@ Compiled compile(const std::string& pattern, UnicodeTables tables) {
 // The same pattern twice: what Unicode 16 adds to a class makes it slow to match, and is in few
 // texts.
 struct Pretokenizer::Pattern {
+  SplitRule::Keep keep;
   Compiled common;   // for text without a unicode_changes() character
   Compiled current;  // for every text
 };
@@ -81,11 +87,29 @@ struct Pretokenizer::Matcher::State {
   bool needs_current = false;  // the text at hand
 };
 
-Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) {
-    patterns_.push_back(
-        {compile(pattern, UnicodeTables::kLibrary), compile(pattern, UnicodeTables::kCurrent)});
+Pretokenizer::Pretokenizer(const std::vector<SplitRule>& rules)
+    : known_(known(rules)), make_masks_(byte_masks_function(active_isa())) {
+  if (known_ != Known::kNone) return;
+  for (const SplitRule& rule : rules) {
+    patterns_.push_back({rule.keep, compile(rule.pattern, UnicodeTables::kLibrary),
+                         compile(rule.pattern, UnicodeTables::kCurrent)});
   }
+}
+
+Pretokenizer::Known Pretokenizer::known(const std::vector<SplitRule>& rules) {
+  // These patterns match everywhere, so that nothing lies between matches.
+  const auto is = [&rules](size_t i, const char* pattern) {
+    return rules[i].pattern == pattern && rules[i].keep != SplitRule::Keep::kRest;
+  };
+  if (rules.size() == 1) {
+    if (is(0, kGpt2Pattern)) return Known::kGpt2;
+    if (is(0, kLlama3Pattern)) return Known::kLlama3;
+    if (is(0, kQwen2Pattern)) return Known::kQwen2;
+  }
+  if (rules.size() == 2 && rules[0] == SplitRule(R"(\p{N})") && is(1, kGpt2Pattern)) {
+    return Known::kDigitsAndGpt2;
+  }
+  return Known::kNone;
 }
 
 Pretokenizer::~Pretokenizer() = default;
@@ -93,7 +117,10 @@ Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 
 Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
-    : state_(std::make_unique<State>()), n_levels_(owner.patterns_.size()) {
+    : state_(std::make_unique<State>()),
+      n_levels_(owner.patterns_.size()),
+      known_(owner.known_),
+      make_masks_(owner.make_masks_) {
   state_->patterns = &owner.patterns_;
   state_->data.reset(pcre2_match_data_create(1, nullptr));
   state_->stack.reset(pcre2_jit_stack_create(size_t{32} << 10, kMaxStackBytes, nullptr));
@@ -103,6 +130,10 @@ Pretokenizer::Matcher::Matcher(const Pretokenizer& owner)
 }
 
 Pretokenizer::Matcher::~Matcher() = default;
+
+SplitRule::Keep Pretokenizer::Matcher::keep(size_t level) const {
+  return (*state_->patterns)[level].keep;
+}
 
 size_t Pretokenizer::Matcher::valid_prefix(std::string_view text) {
   return valid_utf8_prefix(text);

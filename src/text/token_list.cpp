@@ -13,23 +13,19 @@
 namespace lathe {
 namespace {
 
-// How text is cut, by GGUF's names.
+// What is done to text before merging, by GGUF's names.
 struct PreTokenizer {
   std::string_view name;
-  std::vector<std::string> patterns;
+  std::vector<SplitRule> patterns;
   bool ignore_merges = false;
+  Normalization normalization = Normalization::kNone;
 };
 const std::vector<PreTokenizer>& pre_tokenizers() {
   static const std::vector<PreTokenizer> table = {
       {"gpt-2", {kGpt2Pattern}},
       {"smollm", {R"(\p{N})", kGpt2Pattern}},
-      {"llama-bpe",
-       {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
-        R"(\s*[\r\n]+|\s+(?!\S)|\s+)"},
-       true},
-      {"qwen2",
-       {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
-        R"(\s*[\r\n]+|\s+(?!\S)|\s+)"}},
+      {"llama-bpe", {kLlama3Pattern}, true},
+      {"qwen2", {kQwen2Pattern}, false, Normalization::kNfc},
   };
   return table;
 }
@@ -47,13 +43,14 @@ BpeDefinition to_definition(const TokenList& list, const std::string& where) {
   }
   definition.patterns = at->patterns;
   definition.ignore_merges = at->ignore_merges;
+  definition.normalization = at->normalization;
   BpeVocabulary vocabulary(definition, where);
   for (size_t id = 0; id < list.tokens.size(); ++id) {
     const i64 kind = list.kinds[id];
     const i64 number = static_cast<i64>(id);
     if (kind == TokenList::kUnused) continue;
     if (kind == TokenList::kControl || kind == TokenList::kUserDefined) {
-      vocabulary.add_added(list.tokens[id], number, kind == TokenList::kControl);
+      vocabulary.add_added(list.tokens[id], number, kind == TokenList::kControl, false);
     } else {
       vocabulary.add_token(list.tokens[id], number);
     }
@@ -91,7 +88,9 @@ TokenList from_definition(const BpeDefinition& definition, const std::string& wh
   if (definition.alphabet == BpeDefinition::Alphabet::kBytes) {
     const auto& table = pre_tokenizers();
     const auto at = std::find_if(table.begin(), table.end(), [&](const auto& row) {
-      return row.patterns == definition.patterns && row.ignore_merges == definition.ignore_merges;
+      return row.patterns == definition.patterns &&
+             row.ignore_merges == definition.ignore_merges &&
+             row.normalization == definition.normalization;
     });
     // Without merges a piece is cut into bytes all the same.
     if (!definition.merges.empty() && (at == table.end() || definition.add_prefix_space)) {

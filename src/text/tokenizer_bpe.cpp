@@ -1,10 +1,7 @@
 #include "text/tokenizer_bpe.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/utf8.h"
-#include "text/word_cache.h"
 
 namespace lathe {
 namespace {
@@ -43,51 +40,67 @@ int fallback_byte(std::string_view token) {
   return static_cast<int>(high * 16 + low);
 }
 
+// Pieces of one text on their way to the encoder, which likes many at once.
+class PieceBatch {
+ public:
+  explicit PieceBatch(std::string_view text) : end_(text.data() + text.size()) {}
+
+  // True: full, so that encode() must come before the next one.
+  bool add(std::string_view piece) {
+    pieces_[n_++] = piece;
+    return n_ == pieces_.size();
+  }
+
+  void encode(const BpeWordEncoder& words, BpeWordEncoder::State& state,
+              std::vector<int32_t>& out) {
+    words.append(std::span(pieces_).first(n_), end_, state, out);
+    n_ = 0;
+  }
+
+ private:
+  const char* end_;
+  size_t n_ = 0;
+  std::array<std::string_view, BpeWordEncoder::kAhead> pieces_;
+};
+
 }  // namespace
 
-// What one encoding thread needs; kept between calls, since the cache is worth it.
+// What one encoding thread needs; kept between calls, since the caches in it are worth it.
 struct BpeTokenizer::Scratch {
-  explicit Scratch(const Pretokenizer& pretokenizer) : matcher(pretokenizer) {}
+  Scratch(const Pretokenizer& pretokenizer, const BpeWordEncoder& encoder)
+      : matcher(pretokenizer), words(encoder) {}
   Pretokenizer::Matcher matcher;
-  WordCache cache;
-  MergeScratch merge;
-  std::vector<int32_t> symbols;
-  std::string text;
+  BpeWordEncoder::State words;
+  std::string text, normalized;
 
-  // One huge piece must not hold its memory for ever.
+  // One huge text must not hold its memory for ever.
   void shrink() {
-    if (symbols.capacity() <= kKeptSymbols) return;
-    symbols = {};
-    merge = {};
-    text = {};
+    if (text.capacity() > kKeptBytes) text = {};
+    if (normalized.capacity() > kKeptBytes) normalized = {};
   }
-  static constexpr size_t kKeptSymbols = size_t{1} << 16;
+  static constexpr size_t kKeptBytes = size_t{1} << 18;
 };
 
 BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std::string& where)
     : alphabet_(definition.alphabet),
       add_prefix_space_(definition.add_prefix_space),
-      ignore_merges_(definition.ignore_merges),
       prepend_space_(definition.prepend_space),
       strip_spaces_(definition.strip_spaces),
       json_(std::move(json)),
+      normalizer_(definition.normalization),
       pretokenizer_(definition.patterns),
-      merges_(definition.merges.size()),
       bytes_(std::move(definition.tokens)) {
-  for (size_t i = 0; i < definition.merges.size(); ++i) {
-    const auto& merge = definition.merges[i];
-    merges_.add(merge.left, merge.right, {static_cast<int32_t>(i), merge.merged});
-  }
   byte_ids_.fill(-1);
-  for (auto& token : definition.added) {
-    (token.special ? special_ : plain_).push_back(std::move(token));
-  }
   if (alphabet_ == BpeDefinition::Alphabet::kBytes) {
     index_bytes();
+    words_.emplace(definition, bytes_, byte_ids_, Characters());
   } else {
-    index_fallback(where);
+    Characters characters = index_fallback(where);
+    words_.emplace(definition, bytes_, byte_ids_, std::move(characters));
   }
-  index_added();
+  index_added(definition.added);
+  if (definition.ignore_merges) words_->take_whole_tokens(bytes_);
+  if (alphabet_ == BpeDefinition::Alphabet::kBytes) words_->learn_vocabulary(bytes_);
 }
 
 BpeTokenizer::~BpeTokenizer() = default;
@@ -101,7 +114,8 @@ void BpeTokenizer::index_bytes() {
   }
 }
 
-void BpeTokenizer::index_fallback(const std::string& where) {
+BpeTokenizer::Characters BpeTokenizer::index_fallback(const std::string& where) {
+  Characters characters;
   cuts_at_marks_ = true;
   for (size_t id = 0; id < bytes_.size(); ++id) {
     std::string& token = bytes_[id];
@@ -111,7 +125,7 @@ void BpeTokenizer::index_fallback(const std::string& where) {
       continue;
     }
     const CodePoint c = read_code_point(token);
-    if (c.length == token.size()) characters_[c.value] = static_cast<int32_t>(id);
+    if (c.length == token.size()) characters[c.value] = static_cast<int32_t>(id);
     for (size_t at = token.find(kSpaceMark); at != token.npos;
          at = token.find(kSpaceMark, at + 1)) {
       if (at > 0 && !std::string_view(token).substr(0, at).ends_with(kSpaceMark)) {
@@ -125,123 +139,77 @@ void BpeTokenizer::index_fallback(const std::string& where) {
     fail("[tokenizer] {}: byte_fallback, but no token for the byte {}, expected <0x00> to <0xFF>",
          where, byte);
   }
+  return characters;
 }
 
-void BpeTokenizer::index_added() {
-  for (const auto& token : special_) bytes_[static_cast<size_t>(token.id)].clear();
-  for (const auto& token : plain_) {
-    bytes_[static_cast<size_t>(token.id)] = token.content;
-    starts_plain_[static_cast<uint8_t>(token.content[0])] = true;
-  }
-  std::stable_sort(plain_.begin(), plain_.end(), [](const auto& a, const auto& b) {
-    return a.content.size() > b.content.size();
-  });
-  if (!ignore_merges_) return;
-  for (size_t id = 0; id < bytes_.size(); ++id) {
-    if (!bytes_[id].empty()) whole_.emplace(bytes_[id], static_cast<int32_t>(id));
-  }
-}
-
-size_t BpeTokenizer::next_added(std::string_view text,
-                                const BpeDefinition::AddedToken*& found) const {
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (!starts_plain_[static_cast<uint8_t>(text[at])]) continue;
-    for (const auto& token : plain_) {
-      if (!text.substr(at).starts_with(token.content)) continue;
-      found = &token;
-      return at;
+void BpeTokenizer::index_added(const std::vector<BpeDefinition::AddedToken>& added) {
+  for (const auto& token : added) {
+    bytes_[static_cast<size_t>(token.id)] = token.special ? "" : token.content;
+    if (token.special) {
+      special_.push_back(token);
+    } else if (token.normalized) {
+      std::string buffer;
+      auto normalized = token;
+      normalized.content = normalizer_.apply(token.content, buffer);
+      normalized_.add(std::move(normalized));
+    } else {
+      raw_.add(token);
     }
   }
-  return text.size();
 }
 
 void BpeTokenizer::append_ids(std::string_view text, std::vector<int32_t>& out) const {
   if (text.empty()) return;
   ScratchPool<Scratch>::Borrowed scratch(
-      pool_, [this] { return std::make_unique<Scratch>(pretokenizer_); });
+      pool_, [this] { return std::make_unique<Scratch>(pretokenizer_, *words_); });
   if (alphabet_ == BpeDefinition::Alphabet::kByteFallback) {
     scratch->text =
         (prepend_space_ ? std::string(kSpaceMark) : "") + replace_all(text, " ", kSpaceMark);
     append_marked(scratch->text, *scratch, out);
-  } else if (add_prefix_space_ && text[0] != ' ') {
-    scratch->text = " " + std::string(text);
-    append_with_added(scratch->text, *scratch, out);
   } else {
-    append_with_added(text, *scratch, out);
+    raw_.split(
+        text, [&](std::string_view section) { append_normalized(section, *scratch, out); },
+        [&](int32_t id) { out.push_back(id); });
   }
   scratch->shrink();
 }
 
-void BpeTokenizer::append_with_added(std::string_view text, Scratch& scratch,
+void BpeTokenizer::append_normalized(std::string_view text, Scratch& scratch,
                                      std::vector<int32_t>& out) const {
-  while (!text.empty()) {
-    const BpeDefinition::AddedToken* added = nullptr;
-    const size_t at = plain_.empty() ? text.size() : next_added(text, added);
-    append_section(text.substr(0, at), scratch, out);
-    text.remove_prefix(at);
-    if (added == nullptr) break;
-    out.push_back(added->id);
-    text.remove_prefix(added->content.size());
-  }
+  normalized_.split(
+      normalizer_.apply(text, scratch.normalized),
+      [&](std::string_view section) { append_section(section, scratch, out); },
+      [&](int32_t id) { out.push_back(id); });
 }
 
 void BpeTokenizer::append_section(std::string_view text, Scratch& scratch,
                                   std::vector<int32_t>& out) const {
-  scratch.matcher.split(text, [&](std::string_view piece) { append_piece(piece, scratch, out); });
+  if (add_prefix_space_ && text[0] != ' ') {
+    scratch.text = " " + std::string(text);
+    text = scratch.text;
+  }
+  PieceBatch pieces(text);
+  scratch.matcher.split(text, [&](std::string_view piece) {
+    if (pieces.add(piece)) pieces.encode(*words_, scratch.words, out);
+  });
+  pieces.encode(*words_, scratch.words, out);
 }
 
 // Cuts before each run of "▁", where that cannot change the result.
 void BpeTokenizer::append_marked(std::string_view text, Scratch& scratch,
                                  std::vector<int32_t>& out) const {
+  PieceBatch pieces(text);
   size_t begin = 0;
   while (cuts_at_marks_ && begin < text.size()) {
     size_t end = begin;
     while (text.substr(end).starts_with(kSpaceMark)) end += kSpaceMark.size();
     end = text.find(kSpaceMark, end);
     if (end == text.npos) break;
-    append_piece(text.substr(begin, end - begin), scratch, out);
+    if (pieces.add(text.substr(begin, end - begin))) pieces.encode(*words_, scratch.words, out);
     begin = end;
   }
-  if (begin < text.size()) append_piece(text.substr(begin), scratch, out);
-}
-
-void BpeTokenizer::append_piece(std::string_view piece, Scratch& scratch,
-                                std::vector<int32_t>& out) const {
-  WordCache::Slot* slot = nullptr;
-  if (piece.size() <= WordCache::kMaxBytes) {
-    slot = &scratch.cache.slot_of(piece);
-    if (slot->holds(piece)) {
-      out.insert(out.end(), slot->ids.begin(), slot->ids.begin() + slot->n_ids);
-      return;
-    }
-  }
-  auto& symbols = scratch.symbols;
-  const auto whole = ignore_merges_ ? whole_.find(piece) : whole_.end();
-  if (whole != whole_.end()) {
-    symbols.assign(1, whole->second);
-  } else {
-    to_symbols(piece, symbols);
-    merge_symbols(merges_, symbols, scratch.merge);
-  }
-  if (slot != nullptr && symbols.size() <= WordCache::kMaxIds) slot->store(piece, symbols);
-  out.insert(out.end(), symbols.begin(), symbols.end());
-}
-
-void BpeTokenizer::to_symbols(std::string_view piece, std::vector<int32_t>& symbols) const {
-  symbols.clear();
-  const bool characters = alphabet_ == BpeDefinition::Alphabet::kByteFallback;
-  while (!piece.empty()) {
-    const CodePoint c = characters ? read_code_point(piece) : CodePoint{};
-    const auto known = c.length > 0 ? characters_.find(c.value) : characters_.end();
-    if (known != characters_.end()) symbols.push_back(known->second);
-    const size_t n = std::max<size_t>(c.length, 1);
-    for (size_t i = 0; known == characters_.end() && i < n; ++i) {
-      // Some vocabularies lack bytes that no text has, and the original drops them.
-      const int32_t id = byte_ids_[static_cast<uint8_t>(piece[i])];
-      if (id >= 0) symbols.push_back(id);
-    }
-    piece.remove_prefix(n);
-  }
+  if (begin < text.size()) pieces.add(text.substr(begin));
+  pieces.encode(*words_, scratch.words, out);
 }
 
 std::string BpeTokenizer::token_bytes(int32_t id) const {

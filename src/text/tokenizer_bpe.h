@@ -3,13 +3,16 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/integer.h"
+#include "text/added_tokens.h"
 #include "text/bpe_definition.h"
-#include "text/bpe_merges.h"
+#include "text/bpe_word_encoder.h"
+#include "text/normalization.h"
 #include "text/pretokenizer.h"
 #include "text/scratch_pool.h"
 #include "text/tokenizer.h"
@@ -36,33 +39,27 @@ class BpeTokenizer : public Tokenizer {
  private:
   struct Scratch;
 
+  using Characters = std::unordered_map<uint32_t, int32_t>;  // code point → id
   void index_bytes();
-  void index_fallback(const std::string& where);
-  void index_added();
+  Characters index_fallback(const std::string& where);
+  void index_added(const std::vector<BpeDefinition::AddedToken>& added);
   void append_section(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
   void append_marked(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
-  void append_piece(std::string_view piece, Scratch& scratch, std::vector<int32_t>& out) const;
-  void to_symbols(std::string_view piece, std::vector<int32_t>& symbols) const;
-  void append_with_added(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
-  // Where the first added token of `text` begins (its size: none), and which one it is.
-  size_t next_added(std::string_view text, const BpeDefinition::AddedToken*& found) const;
+  void append_normalized(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
 
   BpeDefinition::Alphabet alphabet_;
   bool add_prefix_space_;
-  bool ignore_merges_;
   bool prepend_space_;
   i64 strip_spaces_;
   std::string json_;
+  TextNormalizer normalizer_;
   Pretokenizer pretokenizer_;
-  MergeTable merges_;
-  std::vector<std::string> bytes_;     // id → what it adds to the text; "" for special tokens
-  std::array<int32_t, 256> byte_ids_;  // byte → id
+  std::optional<BpeWordEncoder> words_;  // there after construction
+  std::vector<std::string> bytes_;       // id → what it adds to the text; "" for special tokens
+  std::array<int32_t, 256> byte_ids_;    // byte → id
   std::vector<BpeDefinition::AddedToken> special_;
-  std::vector<BpeDefinition::AddedToken> plain_;  // added tokens looked for in text, longest first
-  std::array<bool, 256> starts_plain_{};          // first bytes of plain_
-  std::unordered_map<std::string_view, int32_t> whole_;  // for ignore_merges; views into bytes_
-  std::unordered_map<uint32_t, int32_t> characters_;     // kByteFallback: code point → id
-  bool cuts_at_marks_ = false;  // kByteFallback: no token has "▁" after something else
+  AddedTokens raw_, normalized_;  // looked for before and after normalizing
+  bool cuts_at_marks_ = false;    // kByteFallback: no token has "▁" after something else
 
   mutable ScratchPool<Scratch> pool_;
 };

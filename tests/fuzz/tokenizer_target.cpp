@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "fuzz/fuzz.h"
 #include "text/bpe_definition.h"
+#include "text/pretokenizer.h"
 #include "text/sentencepiece_settings.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_bpe.h"
@@ -12,7 +13,9 @@ using namespace lathe;
 namespace {
 
 constexpr std::string_view kSample =
-    "ab abc  a\xff\xc3\xa9 <|endoftext|>\n12 \xe2\x96\x81 \xf0\x9f\xab\xa8";
+    "ab abc  a\xff\xc3\xa9 <|endoftext|>\n12 \xe2\x96\x81 \xf0\x9f\xab\xa8 e\xcc\x81\xcc\xa3 'll "
+    "\xef\xac"
+    "\x81 abcabcabcabcabcabcabcabcabcabcabcabcabcabc  \xc2\xa0";
 
 void use(const Tokenizer& tokenizer) {
   FUZZ_CHECK(tokenizer.vocab_size() > 0);
@@ -98,8 +101,17 @@ std::vector<std::string> fuzz::seeds() {
   }
   pieces += piece("\xe2\x96\x81", 1) + piece("a", 1) + piece("b", 1) + piece("ab", 1);
   const std::string trainer = field(2, std::string("\x18\x02\x98\x02\x01", 5));
+  BpeDefinition normalizing = bytes;
+  normalizing.normalization = Normalization::kNfkc;
+  normalizing.patterns = {SplitRule("b+", SplitRule::Keep::kRest),
+                          SplitRule("[^x]+", SplitRule::Keep::kMatches), kGpt2Pattern};
+  BpeDefinition known = bytes;
+  known.patterns = {kLlama3Pattern};
+  known.ignore_merges = true;
   return {
       "j" + to_tokenizer_json(bytes),
+      "j" + to_tokenizer_json(normalizing),
+      "j" + to_tokenizer_json(known),
       "g" + vocab + std::string(1, '\0') + merges,
       "s" + pieces + trainer + field(3, field(1, "identity")),
   };

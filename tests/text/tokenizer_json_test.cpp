@@ -94,7 +94,10 @@ TEST_CASE("tokenizer.json: every feature that would change the ids is refused by
     file[json::json_pointer(pointer)] = json::parse(value);
     return error_of(file);
   };
-  CHECK(contains(with("/normalizer", R"({"type":"NFC"})"), "normalizer 'NFC'"));
+  CHECK(contains(with("/normalizer", R"({"type":"NFD"})"), "normalizer 'NFD'"));
+  CHECK(contains(with("/normalizer", R"({"type":"Sequence","normalizers":[{"type":"NFC"},
+                                        {"type":"NFKC"}]})"),
+                 "normalizer 'NFKC' here"));
   CHECK(contains(with("/normalizer", "3"), "'normalizers' is number"));
   CHECK(with("/normalizer", R"({"type":"Sequence","normalizers":[]})") == "");
   CHECK(contains(with("/pre_tokenizer", R"({"type":"Metaspace"})"), "'Metaspace'"));
@@ -114,9 +117,10 @@ TEST_CASE("tokenizer.json: every feature that would change the ids is refused by
   CHECK(contains(split(bytes + "," + bytes), "pre-tokenizer 'ByteLevel'"));
   CHECK(contains(split(R"({"type":"Digits"},{"type":"ByteLevel"})"), "add_prefix_space after"));
   CHECK(contains(split(R"({"type":"Sequence","pretokenizers":[]},)" + bytes), "Sequence in a"));
-  CHECK(contains(split(R"({"type":"Split","behavior":"Removed"},)" + bytes), "'Removed'"));
-  CHECK(contains(split(R"({"type":"Split","behavior":"Isolated","invert":true},)" + bytes),
-                 "invert"));
+  CHECK(contains(split(R"({"type":"Split","behavior":"MergedWithPrevious"},)" + bytes),
+                 "'MergedWithPrevious'"));
+  CHECK(contains(split(R"({"type":"Split","behavior":"Isolated","invert":1},)" + bytes),
+                 "'invert' is number"));
   CHECK(
       contains(split(R"({"type":"Split","behavior":"Isolated","pattern":{"String":"x"}},)" + bytes),
                "no Regex"));
