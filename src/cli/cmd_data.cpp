@@ -25,7 +25,7 @@ struct PrepareOptions {
   std::string out;
   std::vector<std::string> inputs;
   std::vector<std::string> extensions;
-  std::string split_on;
+  DocumentRules rules;
   double val_fraction = 0.01;
   i64 shard_tokens = kDefaultShardTokens;
   i64 skip_bad = 0;
@@ -56,9 +56,11 @@ int prepare(const PrepareOptions& options) {
     interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
     return made;
   });
+  DocumentRules rules = options.rules;
+  rules.split_on = unescape(rules.split_on);
   DocumentReader reader(list_input_files(options.inputs, options.extensions,
                                          {folder->target(), folder->path(), options.tokenizer}),
-                        unescape(options.split_on), options.skip_bad);
+                        rules, options.skip_bad);
   ProgressLine progress;
   const EncodeOptions encoding{
       .val_fraction = options.val_fraction,
@@ -129,8 +131,8 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   prepare_app
       ->add_option("input", options.inputs,
                    "text files (one document each, see --split-on), JSON lines (\"text\" of each "
-                   "line; known by .jsonl or by the first line), these in gzip or zstd, or folders "
-                   "of them")
+                   "line, see --text-key; known by .jsonl or by the first line), these in gzip or "
+                   "zstd, Parquet (its column \"text\"), or folders of them")
       ->required()
       ->type_name("INPUT");
   prepare_app
@@ -140,10 +142,16 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
       ->type_name("F")
       ->capture_default_str();
   prepare_app
-      ->add_option("--split-on", options.split_on,
+      ->add_option("--split-on", options.rules.split_on,
                    "text between two documents of one text file, \\n for a line end; files are "
                    "held in memory whole without it")
       ->type_name("TEXT");
+  prepare_app
+      ->add_option("--text-key", options.rules.text_key,
+                   "what the text is under: a key of JSON lines, a column of Parquet (doc.text: a "
+                   "field of a struct)")
+      ->type_name("KEY")
+      ->capture_default_str();
   prepare_app
       ->add_option("--extension", options.extensions,
                    "of folders only files with this ending (.py); may be repeated")

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/packing.h"
+#include "data/parquet_reader.h"
 #include "data/text_format.h"
 
 namespace lathe {
@@ -18,11 +19,12 @@ std::string_view trimmed(std::string_view text) {
 }
 
 // {…, "text": …} by its outline: a record stays one where something in it is wrong.
-bool looks_like_record(std::string_view line) {
+bool looks_like_record(std::string_view line, const std::string& key) {
   line = trimmed(line);
   if (!line.starts_with('{') || !line.ends_with('}')) return false;
-  for (size_t at = line.find("\"text\""); at != line.npos; at = line.find("\"text\"", at + 1)) {
-    if (trimmed(line.substr(at + 6)).starts_with(':')) return true;
+  const std::string quoted = '"' + key + '"';
+  for (size_t at = line.find(quoted); at != line.npos; at = line.find(quoted, at + 1)) {
+    if (trimmed(line.substr(at + quoted.size())).starts_with(':')) return true;
   }
   return false;
 }
@@ -47,8 +49,8 @@ void check_json_file(std::string_view line, bool more_behind, const std::string&
 }  // namespace
 
 DocumentStream::DocumentStream(std::unique_ptr<ByteSource> source, std::string name,
-                               std::string split_on)
-    : parts_(std::move(source), ""), name_(std::move(name)), split_on_(std::move(split_on)) {}
+                               DocumentRules rules)
+    : parts_(std::move(source), ""), name_(std::move(name)), rules_(std::move(rules)) {}
 
 void DocumentStream::open() {
   const std::string_view name = without_packing(name_);
@@ -61,10 +63,10 @@ void DocumentStream::open() {
   if (json || (object && !json_lines_ && !has_ending(name, ".txt"))) {
     const std::string_view line = parts_.peek_line();
     if (json) check_json_file(line, line.size() < parts_.buffered().size(), name_);
-    json_lines_ = json || looks_like_record(line);
+    json_lines_ = json || looks_like_record(line, rules_.text_key);
   }
   if (object && !json_lines_) check_is_text(parts_.peek(kFormatBytes), name_);
-  parts_.set_separator(json_lines_ ? "\n" : split_on_);
+  parts_.set_separator(json_lines_ ? "\n" : rules_.split_on);
   opened_ = true;
 }
 
@@ -76,7 +78,7 @@ bool DocumentStream::next(std::string& document) {
     if (json_lines_) {
       ++line_;
       if (document.find_first_not_of(kBlanks) == std::string::npos) continue;
-      document = parse_json_line(document, format("{}:{}", name_, line_));
+      document = parse_json_line(document, format("{}:{}", name_, line_), rules_.text_key);
     } else if (const size_t at = document.find('\0'); at != std::string::npos) {
       throw BadDocument(format("[data] '{}': byte {} is NUL, expected text", name_,
                                begin + static_cast<i64>(at) + 1));
@@ -85,19 +87,25 @@ bool DocumentStream::next(std::string& document) {
   }
 }
 
-DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on, i64 max_bad)
-    : files_(std::move(files)), split_on_(std::move(split_on)), max_bad_(max_bad) {}
+DocumentReader::DocumentReader(std::vector<std::string> files, DocumentRules rules, i64 max_bad)
+    : files_(std::move(files)), rules_(std::move(rules)), max_bad_(max_bad) {}
+
+std::unique_ptr<DocumentSource> DocumentReader::open(const std::string& path) const {
+  if (has_ending(without_packing(path), ".parquet") || is_parquet_file(path)) {
+    return std::make_unique<ParquetDocuments>(path, rules_.text_key);
+  }
+  return std::make_unique<DocumentStream>(open_byte_source(path), path, rules_);
+}
 
 bool DocumentReader::next(std::string& document) {
   for (;;) {
-    if (!stream_) {
+    if (!source_) {
       if (n_opened_ == files_.size()) return false;
-      const std::string& path = files_[n_opened_++];
-      stream_.emplace(open_byte_source(path), path, split_on_);
+      source_ = open(files_[n_opened_++]);
     }
     try {
-      if (stream_->next(document)) return true;
-      stream_.reset();
+      if (source_->next(document)) return true;
+      source_.reset();
     } catch (const BadDocument& bad) {
       if (n_bad_ == max_bad_) {
         if (n_bad_ == 0) throw;

@@ -77,6 +77,26 @@ TEST_CASE("data prepare: --split-on divides a file, --shard-tokens the shards") 
   CHECK(read_shard(dir.file("out/train_000001.bin")) == std::vector<int>{'t', 'w', 'o'});
 }
 
+TEST_CASE("data prepare: --text-key names what the text is under") {
+  const TempDir dir;
+  write_file(dir.file("a.jsonl"), "{\"text\":\"no\",\"content\":\"hi\"}\n");
+  REQUIRE(prepare(dir.file("out"),
+                  {dir.file("a.jsonl"), "--val-fraction", "0", "--text-key", "content"})
+              .status == 0);
+  CHECK(read_shard(dir.file("out/train_000000.bin")) == std::vector<int>{256, 'h', 'i'});
+}
+
+TEST_CASE("data prepare: a program without Arrow beside it says how to read Parquet") {
+  const TempDir dir;
+  const std::string alone = dir.file("lathe");
+  std::filesystem::copy_file(LATHE_BIN_DIR "/lathe", alone);
+  write_file(dir.file("a.parquet"), "PAR1 and so on PAR1");
+  check_refused(run_program({alone, "data", "prepare", "--tokenizer", "bytes", "--out",
+                             dir.file("out"), dir.file("a.parquet")}),
+                1, {"a.parquet' is Parquet", "no liblathe_parquet.so", "scripts/setup --parquet"});
+  CHECK(names_in(dir.path()) == std::vector<std::string>{"a.parquet", "lathe"});
+}
+
 TEST_CASE("data prepare: the number of threads changes no byte, and every token is in one split") {
   const TempDir dir;
   std::string lines;

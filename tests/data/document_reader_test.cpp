@@ -21,7 +21,7 @@ using test::TempDir;
 using Documents = std::vector<std::string>;
 
 Documents read_all(const std::vector<std::string>& files, const std::string& split_on = "") {
-  DocumentReader reader(files, split_on);
+  DocumentReader reader(files, {.split_on = split_on});
   Documents documents;
   for (std::string text; reader.next(text);) documents.push_back(text);
   return documents;
@@ -121,6 +121,21 @@ TEST_CASE("documents: JSON lines are known by their first line where the name do
                  "over several lines"));
 }
 
+TEST_CASE("documents: another key may hold the text, and is what tells JSON lines") {
+  const TempDir dir;
+  const std::string lines = "{\"text\":\"no\",\"content\":\"one\"}\n{\"content\":\"two\"}\n";
+  write_file_atomically(dir.file("part-0"), lines);
+  write_file_atomically(dir.file("b.jsonl"), "{\"text\":\"a\"}\n");
+  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.text_key = "content"});
+  std::string text;
+  for (const char* expected : {"one", "two"}) {
+    REQUIRE(reader.next(text));
+    CHECK(text == expected);
+  }
+  CHECK(contains(error_text([&] { reader.next(text); }),
+                 "b.jsonl:1: no text under \"content\", expected {\"content\": …}"));
+}
+
 TEST_CASE("documents: packed bytes are known by themselves, whatever the name") {
   const TempDir dir;
   write_file_atomically(dir.file("a.txt"), gzip("one"));
@@ -167,11 +182,11 @@ TEST_CASE("documents: bad ones are skipped and counted where that is asked for")
     for (std::string text; reader.next(text);) documents.push_back(text);
     return documents;
   };
-  DocumentReader three(files, "", 3);
+  DocumentReader three(files, {}, 3);
   CHECK(read(three) == Documents{"a", "b"});
   CHECK(three.n_bad() == 3);
   CHECK(contains(three.first_bad(), "a.jsonl:1: not JSON at byte 2"));
-  DocumentReader two(files, "", 2);
+  DocumentReader two(files, {}, 2);
   const std::string error = error_text([&] { read(two); });
   CHECK(contains(error, "b.jsonl:1: no text"));
   CHECK(contains(error, "2 bad documents before it were skipped"));

@@ -61,7 +61,7 @@ std::optional<Documents> read_all(const std::string& name, std::string_view byte
   try {
     auto source = unpack(std::make_unique<MemorySource>(bytes, input_chunk), name);
     DocumentStream stream(std::make_unique<LimitedSource>(std::move(source), output_chunk), name,
-                          "<>");
+                          {.split_on = "<>"});
     Documents documents;
     for (std::string text;;) {
       try {

@@ -1,0 +1,109 @@
+#include "data/parquet_reader.h"
+
+#include <dlfcn.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+
+#include "base/utf8.h"
+
+namespace lathe {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLibrary = "liblathe_parquet.so";
+constexpr const char* kHowToGetIt =
+    "run 'scripts/setup --parquet' and 'scripts/build', or convert it to JSON lines";
+// Pages are of a megabyte or so; one of a document is as long as that.
+constexpr i64 kMostMemory = i64{768} << 20;
+
+// The library lies beside the program and stays loaded.
+struct Library {
+  OpenParquet open = nullptr;
+  std::string problem;
+};
+
+Library load_library() {
+  Library library;
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path path = program.parent_path() / kLibrary;
+  if (error || !fs::exists(path, error)) {
+    library.problem = format("this build of lathe has no {}; {}", kLibrary, kHowToGetIt);
+    return library;
+  }
+  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle != nullptr) {
+    library.open = reinterpret_cast<OpenParquet>(::dlsym(handle, kOpenParquet));
+  }
+  if (library.open == nullptr) {
+    const char* reason = ::dlerror();
+    library.problem = format("{} cannot be loaded ({}); {}", kLibrary,
+                             one_line(reason != nullptr ? reason : "no reason given"), kHowToGetIt);
+  }
+  return library;
+}
+
+const Library& library() {
+  static const Library loaded = load_library();
+  return loaded;
+}
+
+bool is_magic(std::string_view bytes) { return bytes == "PAR1" || bytes == "PARE"; }
+
+}  // namespace
+
+bool is_parquet_file(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return false;
+  std::ifstream in(path, std::ios::binary);
+  std::array<char, 4> head, tail;
+  return in.read(head.data(), 4) && is_magic({head.data(), 4}) && in.seekg(-4, std::ios::end) &&
+         in.read(tail.data(), 4) && is_magic({tail.data(), 4});
+}
+
+std::string why_no_parquet() { return library().problem; }
+
+ParquetDocuments::ParquetDocuments(std::string path, std::string column)
+    : path_(std::move(path)), name_(std::move(column)) {
+  if (!is_parquet_file(path_)) {
+    fail(
+        "[data] '{}' is not Parquet or is cut short (no PAR1 at both its ends), expected a whole "
+        "Parquet file that is not packed; copy it again",
+        path_);
+  }
+  if (library().open == nullptr) fail("[data] '{}' is Parquet: {}", path_, library().problem);
+  std::string problem;
+  column_.reset(library().open({path_, name_, 0, kMostMemory}, problem));
+  if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, one_line(problem));
+}
+
+bool ParquetDocuments::next(std::string& document) {
+  for (;;) {
+    std::string_view text;
+    std::string problem;
+    switch (column_->next(text, problem)) {
+      case ParquetColumn::Step::kEnd:
+        return false;
+      case ParquetColumn::Step::kDamaged:
+        fail("[data] '{}' is damaged at row {} (row group {}): {}", path_, column_->row() + 1,
+             column_->row_group() + 1, one_line(problem));
+      case ParquetColumn::Step::kNull:
+        throw BadDocument(format("[data] '{}' row {}: null in the column '{}', expected text",
+                                 path_, column_->row(), name_));
+      case ParquetColumn::Step::kText:
+        break;
+    }
+    if (const size_t valid = valid_utf8_prefix(text); valid < text.size()) {
+      throw BadDocument(format("[data] '{}' row {}: byte {} is no UTF-8, expected text", path_,
+                               column_->row(), valid + 1));
+    }
+    if (text.empty()) continue;
+    document.assign(text);
+    return true;
+  }
+}
+
+}  // namespace lathe
