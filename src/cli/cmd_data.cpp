@@ -1,10 +1,12 @@
 // lathe data: turns text into token shards, and inspects them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/cpu_limits.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/progress_line.h"
 #include "base/staged_folder.h"
@@ -27,6 +29,7 @@ struct PrepareOptions {
   std::vector<std::string> extensions;
   DocumentRules rules;
   double val_fraction = 0.01;
+  i64 split_seed = 0;
   i64 shard_tokens = kDefaultShardTokens;
   i64 skip_bad = 0;
   int threads = 0;
@@ -48,6 +51,23 @@ std::string unescape(const std::string& text) {
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
+std::string progress_text(const DocumentReader& reader, const PrepareProgress& done,
+                          double seconds) {
+  const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
+  std::string text =
+      format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
+             reader.n_files_done(), reader.n_files(), done.n_documents,
+             static_cast<double>(done.n_tokens) / 1e6, megabytes, megabytes / seconds);
+  // By the bytes on the disk, since nobody knows what packed ones hold.
+  const auto all = reader.bytes_in_all();
+  const double taken = static_cast<double>(reader.bytes_taken());
+  if (all && taken > 0) {
+    const double left = std::max(0.0, static_cast<double>(*all) - taken);
+    text += format(", {} left", duration_text(seconds * left / taken));
+  }
+  return text;
+}
+
 int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
   InterruptGuard interrupts("[data] interrupted; nothing was written");
@@ -64,16 +84,12 @@ int prepare(const PrepareOptions& options) {
   ProgressLine progress;
   const EncodeOptions encoding{
       .val_fraction = options.val_fraction,
+      .split_seed = static_cast<uint64_t>(options.split_seed),
       .shard_tokens = options.shard_tokens,
       .n_threads = options.threads > 0 ? options.threads : available_threads()};
   const DatasetInfo info =
       encode_corpus(reader, *tokenizer, folder->path(), encoding, [&](const PrepareProgress& done) {
-        if (!progress.is_due()) return;
-        const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
-        progress.show(format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
-                             reader.n_files_done(), reader.n_files(), done.n_documents,
-                             static_cast<double>(done.n_tokens) / 1e6, megabytes,
-                             megabytes / progress.seconds()));
+        if (progress.is_due()) progress.show(progress_text(reader, done, progress.seconds()));
       });
   interrupts.undisturbed([&] {
     folder->commit();
@@ -136,10 +152,17 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
       ->required()
       ->type_name("INPUT");
   prepare_app
-      ->add_option("--val-fraction", options.val_fraction,
-                   "share of the documents for validation, chosen by their position (0: none)")
+      ->add_option(
+          "--val-fraction", options.val_fraction,
+          "share of the documents for validation, chosen by what they hold: equal ones fall on "
+          "one side, in whatever file and place (0: none)")
       ->check(CLI::Range(0.0, 0.999))
       ->type_name("F")
+      ->capture_default_str();
+  prepare_app
+      ->add_option("--split-seed", options.split_seed, "another seed chooses other documents")
+      ->check(WholeNumbers(0, INT64_MAX))
+      ->type_name("N")
       ->capture_default_str();
   prepare_app
       ->add_option("--split-on", options.rules.split_on,
@@ -158,10 +181,18 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
       ->type_name("EXT")
       ->allow_extra_args(false);
   prepare_app
-      ->add_option("--skip-bad", options.skip_bad,
-                   "go on past as many lines that are not JSON with text (default: none)")
+      ->add_option(
+          "--skip-bad", options.skip_bad,
+          "go on past as many bad documents: lines that are not JSON with text, nulls, NUL "
+          "bytes, documents too long (default: none)")
       ->check(CLI::Range(i64{0}, std::numeric_limits<i64>::max()))
       ->type_name("N");
+  prepare_app
+      ->add_option("--max-document-bytes", options.rules.most_bytes,
+                   "longer ones are bad documents, and are not held in memory")
+      ->check(WholeNumbers(1, i64{1} << 40))
+      ->type_name("N")
+      ->capture_default_str();
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
       ->check(WholeNumbers(1, 2'000'000'000))
       ->type_name("N")

@@ -9,6 +9,7 @@
 #include "base/config_tree.h"
 #include "base/error.h"
 #include "base/suggest.h"
+#include "data/document_hash.h"
 
 namespace lathe {
 namespace {
@@ -101,15 +102,6 @@ int32_t require_end_of_text(const Tokenizer& tokenizer) {
   return *id;
 }
 
-bool is_validation_document(i64 index, double val_fraction) {
-  // splitmix64: neighbouring indices give unrelated numbers.
-  uint64_t x = static_cast<uint64_t>(index) + 0x9E3779B97F4A7C15u;
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  x ^= x >> 31;
-  return static_cast<double>(x >> 11) * 0x1p-53 < val_fraction;
-}
-
 DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
                              double val_fraction, i64 shard_tokens)
     : dir_(dir),
@@ -130,47 +122,55 @@ void DatasetWriter::put(Split& split, std::span<const int32_t> ids, i64 n_bytes)
   ++split.info.documents;
 }
 
-void DatasetWriter::put_held() {
-  const bool to_val = is_validation_document(n_documents_ - 1, val_fraction_);
-  put(to_val ? val_ : train_, held_, held_bytes_);
+DatasetWriter::Split& DatasetWriter::side_of(uint64_t hash) {
+  return is_validation_document(hash, val_fraction_) ? val_ : train_;
 }
 
-void DatasetWriter::add_document(std::vector<int32_t> ids, i64 n_bytes) {
+void DatasetWriter::hold(Held document) {
+  if (!held_) {
+    held_ = std::move(document);
+    return;
+  }
+  if (document.hash < held_->hash) std::swap(*held_, document);
+  put(side_of(document.hash), document.ids, document.n_bytes);
+}
+
+void DatasetWriter::add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash) {
   if (ids.empty()) return;
-  if (n_documents_ > 0) put_held();
   ids.insert(ids.begin(), end_of_text_);
-  held_ = std::move(ids);
-  held_bytes_ = n_bytes;
   ++n_documents_;
+  Split& side = side_of(hash);
+  if (held_ && &side_of(held_->hash) != &side) {
+    put(side_of(held_->hash), held_->ids, held_->n_bytes);
+    held_.reset();
+  }
+  const bool both = val_fraction_ == 0 || (n_documents_ > 1 && !held_);
+  if (both) return put(side, ids, n_bytes);
+  hold({std::move(ids), n_bytes, hash});
 }
 
 void DatasetWriter::divide_held() {
-  const auto n = static_cast<i64>(held_.size());  // end of text and at least one more
+  const auto n = static_cast<i64>(held_->ids.size());  // end of text and at least one more
   const auto wanted = static_cast<i64>(std::llround(val_fraction_ * static_cast<double>(n)));
   const auto n_val = static_cast<size_t>(std::clamp<i64>(wanted, 1, n - 1));
-  const std::span<const int32_t> all = held_;
+  const std::span<const int32_t> all = held_->ids;
   const auto tail = all.last(n_val);
   // Decoding the tail by itself would put U+FFFD for a character that is cut in two.
   i64 tail_bytes = 0;
   for (const int32_t id : tail) tail_bytes += static_cast<i64>(tokenizer_.token_bytes(id).size());
-  put(train_, all.first(all.size() - n_val), std::max<i64>(held_bytes_ - tail_bytes, 0));
-  put(val_, tail, std::min(tail_bytes, held_bytes_));
+  put(train_, all.first(all.size() - n_val), std::max<i64>(held_->n_bytes - tail_bytes, 0));
+  put(val_, tail, std::min(tail_bytes, held_->n_bytes));
 }
 
 DatasetInfo DatasetWriter::finish() {
   if (n_documents_ == 0) {
     fail("[data] the inputs hold no text, expected at least one document that is not empty");
   }
-  if (val_fraction_ == 0) {
-    put(train_, held_, held_bytes_);
-  } else if (n_documents_ == 1) {
+  if (held_ && n_documents_ == 1) {
     divide_held();
-  } else if (val_.info.documents == 0) {
-    put(val_, held_, held_bytes_);
-  } else if (train_.info.documents == 0) {
-    put(train_, held_, held_bytes_);
-  } else {
-    put_held();
+  } else if (held_) {
+    Split& other = &side_of(held_->hash) == &train_ ? val_ : train_;
+    put(other, held_->ids, held_->n_bytes);
   }
   train_.writer.finish();
   val_.writer.finish();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,14 +43,13 @@ bool has_dataset_info(const std::string& dir);
 // The token between two documents. Throws Error where the tokenizer has none.
 int32_t require_end_of_text(const Tokenizer& tokenizer);
 
-// Whether document number `index` belongs to validation: a pure function, spread over the corpus.
-bool is_validation_document(i64 index, double val_fraction);
-
 // Fills an empty folder from documents in order. One thread at a time.
 //
-// The end-of-text token comes before every document. With val_fraction > 0 validation gets at least
-// one document: the last one where chance gives it none (and training likewise). A corpus of one
-// document is divided: the last val_fraction of its tokens are validation.
+// The end-of-text token comes before every document. is_validation_document() says on which side
+// one goes; with val_fraction > 0 neither side is left without any: where all would go to one, that
+// with the least hash goes to the other, whatever its place (and is held so long: the other
+// documents of a side keep their order). A corpus of one document is divided:
+// the last val_fraction of its tokens are validation.
 class DatasetWriter {
  public:
   // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
@@ -57,8 +57,8 @@ class DatasetWriter {
   DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
                 i64 shard_tokens = kDefaultShardTokens);
 
-  // `ids`: the document without end-of-text; `n_bytes`: of its text.
-  void add_document(std::vector<int32_t> ids, i64 n_bytes);
+  // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its document_hash().
+  void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash);
   // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
   DatasetInfo finish();
 
@@ -67,8 +67,16 @@ class DatasetWriter {
     ShardWriter writer;
     SplitInfo info;
   };
+  // A document that is not written yet.
+  struct Held {
+    std::vector<int32_t> ids;  // with its end-of-text token
+    i64 n_bytes = 0;
+    uint64_t hash = 0;
+  };
+  Split& side_of(uint64_t hash);
   void put(Split& split, std::span<const int32_t> ids, i64 n_bytes);
-  void put_held();
+  // Puts all but the one of both with the least hash, which is held.
+  void hold(Held document);
   void divide_held();
 
   std::string dir_;
@@ -77,8 +85,7 @@ class DatasetWriter {
   double val_fraction_;
   Split train_;
   Split val_;
-  std::vector<int32_t> held_;  // the last document, with its end-of-text token: see above
-  i64 held_bytes_ = 0;
+  std::optional<Held> held_;  // while all documents so far fall on one side
   i64 n_documents_ = 0;
 };
 

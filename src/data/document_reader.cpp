@@ -1,6 +1,7 @@
 #include "data/document_reader.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/packing.h"
@@ -29,6 +30,18 @@ bool looks_like_record(std::string_view line, const std::string& key) {
   return false;
 }
 
+// Nothing where one of them is no file of its own: a pipe.
+std::optional<i64> size_of(const std::vector<std::string>& files) {
+  i64 sum = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
+    sum += static_cast<i64>(std::filesystem::file_size(file, error));
+    if (error) return std::nullopt;
+  }
+  return sum;
+}
+
 // A .json that is no JSON lines is refused; `line` is its first one that is not blank.
 void check_json_file(std::string_view line, bool more_behind, const std::string& name) {
   line = trimmed(line);
@@ -46,11 +59,20 @@ void check_json_file(std::string_view line, bool more_behind, const std::string&
   }
 }
 
+[[noreturn]] void fail_too_long(const std::string& where, i64 begin, i64 most_bytes) {
+  throw BadDocument(
+      format("[data] {}: the document at byte {} has more than {} bytes, expected at most that; "
+             "--split-on divides a text, --max-document-bytes allows more",
+             where, begin + 1, most_bytes));
+}
+
 }  // namespace
 
 DocumentStream::DocumentStream(std::unique_ptr<ByteSource> source, std::string name,
                                DocumentRules rules)
-    : parts_(std::move(source), ""), name_(std::move(name)), rules_(std::move(rules)) {}
+    : parts_(std::move(source), ""), name_(std::move(name)), rules_(std::move(rules)) {
+  parts_.set_most_bytes(static_cast<size_t>(rules_.most_bytes));
+}
 
 void DocumentStream::open() {
   const std::string_view name = without_packing(name_);
@@ -75,8 +97,12 @@ bool DocumentStream::next(std::string& document) {
   for (;;) {
     const i64 begin = parts_.offset();
     if (!parts_.next(document)) return false;
+    if (json_lines_) ++line_;
+    if (parts_.was_too_long()) {
+      const std::string where = json_lines_ ? format("{}:{}", name_, line_) : format("'{}'", name_);
+      fail_too_long(where, begin, rules_.most_bytes);
+    }
     if (json_lines_) {
-      ++line_;
       if (document.find_first_not_of(kBlanks) == std::string::npos) continue;
       document = parse_json_line(document, format("{}:{}", name_, line_), rules_.text_key);
     } else if (const size_t at = document.find('\0'); at != std::string::npos) {
@@ -88,11 +114,14 @@ bool DocumentStream::next(std::string& document) {
 }
 
 DocumentReader::DocumentReader(std::vector<std::string> files, DocumentRules rules, i64 max_bad)
-    : files_(std::move(files)), rules_(std::move(rules)), max_bad_(max_bad) {}
+    : files_(std::move(files)),
+      rules_(std::move(rules)),
+      max_bad_(max_bad),
+      bytes_in_all_(size_of(files_)) {}
 
 std::unique_ptr<DocumentSource> DocumentReader::open(const std::string& path) const {
   if (has_ending(without_packing(path), ".parquet") || is_parquet_file(path)) {
-    return std::make_unique<ParquetDocuments>(path, rules_.text_key);
+    return std::make_unique<ParquetDocuments>(path, rules_.text_key, rules_.most_bytes);
   }
   return std::make_unique<DocumentStream>(open_byte_source(path), path, rules_);
 }
@@ -105,6 +134,7 @@ bool DocumentReader::next(std::string& document) {
     }
     try {
       if (source_->next(document)) return true;
+      bytes_done_ += source_->bytes_taken();
       source_.reset();
     } catch (const BadDocument& bad) {
       if (n_bad_ == max_bad_) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,10 +17,13 @@
 
 namespace lathe {
 
+inline constexpr i64 kMostDocumentBytes = i64{256} << 20;
+
 // What in a file is a document.
 struct DocumentRules {
-  std::string split_on;             // between two of a text; "": a text is one
-  std::string text_key = kTextKey;  // of JSON lines the key, of Parquet the column
+  std::string split_on;                 // between two of a text; "": a text is one
+  std::string text_key = kTextKey;      // of JSON lines the key, of Parquet the column
+  i64 most_bytes = kMostDocumentBytes;  // of a document, and of its line of JSON; more is a bad one
 };
 
 // The documents of text, or of JSON lines.
@@ -34,8 +38,10 @@ class DocumentStream : public DocumentSource {
   // `source` gives the bytes unpacked; an ending .gz or .zst of `name` is passed over.
   DocumentStream(std::unique_ptr<ByteSource> source, std::string name, DocumentRules rules);
 
-  // Bad is a line that is not JSON with text, and a document of text with a NUL byte in it.
+  // Bad is a line that is not JSON with text, a document of text with a NUL byte in it, and one
+  // with too many bytes.
   bool next(std::string& document) override;
+  i64 bytes_taken() const override { return parts_.bytes_taken(); }
 
  private:
   // Looks at the front of the file.
@@ -61,6 +67,9 @@ class DocumentReader {
 
   size_t n_files() const { return files_.size(); }
   size_t n_files_done() const { return n_opened_ == 0 ? 0 : n_opened_ - (source_ ? 1 : 0); }
+  // Of all files, as they lie on the disk: the bytes read so far, and in all where they are known.
+  i64 bytes_taken() const { return bytes_done_ + (source_ ? source_->bytes_taken() : 0); }
+  std::optional<i64> bytes_in_all() const { return bytes_in_all_; }
   i64 n_bad() const { return n_bad_; }
   // What was wrong with the first one skipped.
   const std::string& first_bad() const { return first_bad_; }
@@ -74,6 +83,8 @@ class DocumentReader {
   i64 n_bad_ = 0;
   std::string first_bad_;
   size_t n_opened_ = 0;
+  i64 bytes_done_ = 0;  // of the files before
+  std::optional<i64> bytes_in_all_;
   std::unique_ptr<DocumentSource> source_;  // the file being read, none between files
 };
 

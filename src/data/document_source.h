@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/integer.h"
 
 namespace lathe {
 
@@ -21,6 +22,8 @@ class DocumentSource {
   // and the place in it, where one is not what it should be, and can then be called for what comes
   // behind; Error where the file cannot be read or is not what its documents could be in.
   virtual bool next(std::string& document) = 0;
+  // Bytes read so far of the file as it lies on the disk, or about as many.
+  virtual i64 bytes_taken() const = 0;
 };
 
 }  // namespace lathe

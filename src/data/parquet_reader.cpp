@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -16,8 +17,9 @@ namespace fs = std::filesystem;
 constexpr const char* kLibrary = "liblathe_parquet.so";
 constexpr const char* kHowToGetIt =
     "run 'scripts/setup --parquet' and 'scripts/build', or convert it to JSON lines";
-// Pages are of a megabyte or so; one of a document is as long as that.
-constexpr i64 kMostMemory = i64{768} << 20;
+// Pages are of a megabyte or so; one of a document is as long as that, and there are two of a page,
+// packed and not.
+constexpr i64 kPagesBytes = i64{256} << 20;
 
 // The library lies beside the program and stays loaded.
 struct Library {
@@ -66,8 +68,8 @@ bool is_parquet_file(const std::string& path) {
 
 std::string why_no_parquet() { return library().problem; }
 
-ParquetDocuments::ParquetDocuments(std::string path, std::string column)
-    : path_(std::move(path)), name_(std::move(column)) {
+ParquetDocuments::ParquetDocuments(std::string path, std::string column, i64 most_bytes)
+    : path_(std::move(path)), name_(std::move(column)), most_bytes_(most_bytes) {
   if (!is_parquet_file(path_)) {
     fail(
         "[data] '{}' is not Parquet or is cut short (no PAR1 at both its ends), expected a whole "
@@ -76,8 +78,16 @@ ParquetDocuments::ParquetDocuments(std::string path, std::string column)
   }
   if (library().open == nullptr) fail("[data] '{}' is Parquet: {}", path_, library().problem);
   std::string problem;
-  column_.reset(library().open({path_, name_, 0, kMostMemory}, problem));
+  column_.reset(library().open({path_, name_, 0, kPagesBytes + 2 * most_bytes}, problem));
   if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, one_line(problem));
+  std::error_code ignored;
+  file_bytes_ = static_cast<i64>(fs::file_size(path_, ignored));
+}
+
+i64 ParquetDocuments::bytes_taken() const {
+  const double share = static_cast<double>(column_->row()) /
+                       static_cast<double>(std::max<i64>(column_->n_rows(), 1));
+  return static_cast<i64>(share * static_cast<double>(file_bytes_));
 }
 
 bool ParquetDocuments::next(std::string& document) {
@@ -95,6 +105,12 @@ bool ParquetDocuments::next(std::string& document) {
                                  path_, column_->row(), name_));
       case ParquetColumn::Step::kText:
         break;
+    }
+    if (static_cast<i64>(text.size()) > most_bytes_) {
+      throw BadDocument(
+          format("[data] '{}' row {}: a document of {} bytes, expected at most {}; "
+                 "--max-document-bytes allows more",
+                 path_, column_->row(), text.size(), most_bytes_));
     }
     if (const size_t valid = valid_utf8_prefix(text); valid < text.size()) {
       throw BadDocument(format("[data] '{}' row {}: byte {} is no UTF-8, expected text", path_,

@@ -1,6 +1,7 @@
 #include "data/prepare.h"
 
 #include "base/ordered_tasks.h"
+#include "data/document_hash.h"
 
 namespace lathe {
 
@@ -28,6 +29,7 @@ void read_batches(DocumentReader& reader, size_t n_bytes, const Take& take) {
 struct Document {
   std::vector<int32_t> ids;
   i64 n_bytes;
+  uint64_t hash;
 };
 
 }  // namespace
@@ -43,15 +45,16 @@ DatasetInfo encode_corpus(DocumentReader& reader, const Tokenizer& tokenizer,
       ++progress.n_documents;
       progress.n_tokens += static_cast<i64>(document.ids.size()) + 1;
       progress.n_bytes += document.n_bytes;
-      writer.add_document(std::move(document.ids), document.n_bytes);
+      writer.add_document(std::move(document.ids), document.n_bytes, document.hash);
     }
     on_progress(progress);
   });
   read_batches(reader, kEncodeBatchBytes, [&](std::vector<std::string> batch) {
-    tasks.add([&tokenizer, batch = std::move(batch)] {
+    tasks.add([&tokenizer, seed = options.split_seed, batch = std::move(batch)] {
       Encoded documents;
       for (const std::string& document : batch) {
-        documents.push_back({tokenizer.encode(document), static_cast<i64>(document.size())});
+        documents.push_back({tokenizer.encode(document), static_cast<i64>(document.size()),
+                             document_hash(document, seed)});
       }
       return documents;
     });

@@ -18,6 +18,7 @@ struct PrepareProgress {
 
 struct EncodeOptions {
   double val_fraction = 0.01;
+  uint64_t split_seed = 0;  // another one, another choice of validation documents
   i64 shard_tokens = kDefaultShardTokens;
   int n_threads = 1;
 };

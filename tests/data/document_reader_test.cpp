@@ -136,6 +136,31 @@ TEST_CASE("documents: another key may hold the text, and is what tells JSON line
                  "b.jsonl:1: no text under \"content\", expected {\"content\": …}"));
 }
 
+TEST_CASE("documents: one that is too long is bad, and is passed by without being held") {
+  const TempDir dir;
+  const std::string bomb(40'000'000, 'x');
+  const auto read = [&](const std::string& name, const std::string& content, i64 max_bad) {
+    write_file_atomically(dir.file(name), content);
+    DocumentReader reader({dir.file(name)}, {.split_on = "<>", .most_bytes = 1000}, max_bad);
+    Documents documents;
+    for (std::string text; reader.next(text);) documents.push_back(text);
+    return documents;
+  };
+  const std::string line = "{\"text\":\"" + bomb + "\"}\n";
+  for (const auto& pack : {gzip, zstd}) {
+    CHECK(read("a.txt", pack("one<>" + bomb + "<>two"), 1) == Documents{"one", "two"});
+    CHECK(read("a.txt", pack(bomb + "<>two<>"), 1) == Documents{"two"});
+    CHECK(read("a.txt", pack("one<>" + bomb), 1) == Documents{"one"});
+    CHECK(read("a.jsonl", pack("{\"text\":\"a\"}\n" + line + "{\"text\":\"b\"}\n"), 1) ==
+          Documents{"a", "b"});
+  }
+  CHECK(read("a.txt", std::string(1000, 'x'), 0).size() == 1);
+  CHECK(contains(error_text([&] { read("a.txt", "a<>" + std::string(1001, 'x'), 0); }),
+                 "a.txt': the document at byte 4 has more than 1000 bytes"));
+  CHECK(contains(error_text([&] { read("a.jsonl", "\n" + line, 0); }),
+                 "a.jsonl:2: the document at byte 2 has more than 1000 bytes"));
+}
+
 TEST_CASE("documents: packed bytes are known by themselves, whatever the name") {
   const TempDir dir;
   write_file_atomically(dir.file("a.txt"), gzip("one"));

@@ -94,6 +94,16 @@ TEST_CASE("parquet: null and what is no UTF-8 are bad documents, with their rows
   CHECK(odd.read("text", 1) == Documents{"a", "c"});
 }
 
+TEST_CASE("parquet: a value that is too long is a bad document") {
+  const File file(parquet_file({"a", std::string(2000, 'x'), "b"}, {.compression = "zstd"}));
+  DocumentReader reader({file.path}, {.most_bytes = 1999}, 1);
+  std::string text, all;
+  while (reader.next(text)) all += text;
+  CHECK(all == "ab");
+  CHECK(
+      contains(reader.first_bad(), "a.parquet' row 2: a document of 2000 bytes, expected at most"));
+}
+
 TEST_CASE("parquet: a column that is not there or not of strings is an error that names those") {
   const File file(parquet_file({"a"}));
   CHECK(contains(file.error("content"),

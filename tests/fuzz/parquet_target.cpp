@@ -9,13 +9,15 @@
 
 using namespace lathe;
 
+constexpr i64 kMostBytes = 1000;
+
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int fd = ::memfd_create("fuzz", MFD_CLOEXEC);
   FUZZ_CHECK(fd >= 0 && ::write(fd, data, size) == static_cast<ssize_t>(size));
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   for (const char* column : {"text", "doc.text"}) {
     try {
-      ParquetDocuments documents(path, column);
+      ParquetDocuments documents(path, column, kMostBytes);
       for (std::string text;;) {
         try {
           if (!documents.next(text)) break;
