@@ -7,9 +7,9 @@
 
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
+#include "base/content_hash.h"
 #include "base/error.h"
 #include "base/suggest.h"
-#include "data/document_hash.h"
 
 namespace lathe {
 namespace {
@@ -32,6 +32,20 @@ i64 read_count(const Json& parent, const char* key, const std::string& where) {
   return found->get<i64>();
 }
 
+ShardInfo read_shard(const Json& entry, const std::string& where) {
+  if (!entry.is_object())
+    fail("[data] {}: 'shards' holds {}, expected objects", where, entry.type_name());
+  check_keys(entry, {"file", "tokens", "checksum"}, where);
+  const auto file = entry.find("file");
+  if (file == entry.end() || !file->is_string() || !is_plain_file_name(file->get<std::string>())) {
+    fail("[data] {}: 'file' of a shard is {}, expected a file name inside the folder", where,
+         file == entry.end() ? "missing" : file->dump(-1, ' ', true));
+  }
+  const i64 sum = read_count(entry, "checksum", where);
+  if (sum > UINT32_MAX) fail("[data] {}: 'checksum' is {}, expected 32 bits", where, sum);
+  return {file->get<std::string>(), read_count(entry, "tokens", where), static_cast<uint32_t>(sum)};
+}
+
 SplitInfo read_split(const Json& root, const char* key, const std::string& where) {
   const auto found = root.find(key);
   if (found == root.end() || !found->is_object()) {
@@ -40,6 +54,28 @@ SplitInfo read_split(const Json& root, const char* key, const std::string& where
   check_keys(*found, {"tokens", "bytes", "documents"}, where);
   return {read_count(*found, "tokens", where), read_count(*found, "bytes", where),
           read_count(*found, "documents", where)};
+}
+
+std::vector<ShardInfo> read_shards(const Json& root, const char* key, const std::string& where) {
+  std::vector<ShardInfo> shards;
+  const auto all = root.find("shards");
+  if (all == root.end()) return shards;
+  if (!all->is_object()) fail("[data] {}: 'shards' is no object", where);
+  check_keys(*all, {"train", "val"}, where);
+  const auto found = all->find(key);
+  if (found == all->end() || !found->is_array()) {
+    fail("[data] {}: '{}' of 'shards' is missing, expected a list", where, key);
+  }
+  for (const Json& entry : *found) shards.push_back(read_shard(entry, where));
+  return shards;
+}
+
+Json shards_json(const std::vector<ShardInfo>& shards) {
+  Json list = Json::array();
+  for (const ShardInfo& shard : shards) {
+    list.push_back({{"file", shard.file}, {"tokens", shard.tokens}, {"checksum", shard.checksum}});
+  }
+  return list;
 }
 
 Json split_json(const SplitInfo& split) {
@@ -51,7 +87,7 @@ Json split_json(const SplitInfo& split) {
 DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) {
   const Json root = parse_json(text, "[data] " + where);
   if (!root.is_object()) fail("[data] {}: not a JSON object; is the file whole?", where);
-  check_keys(root, {"tokenizer", "vocab_size", "train", "val"}, where);
+  check_keys(root, {"tokenizer", "fingerprint", "vocab_size", "train", "val", "shards"}, where);
   DatasetInfo info;
   const auto tokenizer = root.find("tokenizer");
   if (tokenizer == root.end() || !tokenizer->is_string()) {
@@ -62,21 +98,32 @@ DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) 
     fail("[data] {}: 'tokenizer' is '{}', expected a file name inside the folder", where,
          info.tokenizer.c_str());
   }
+  if (const auto print = root.find("fingerprint"); print != root.end()) {
+    if (!print->is_string()) fail("[data] {}: 'fingerprint' is no string", where);
+    info.fingerprint = print->get<std::string>();
+  }
   info.vocab_size = read_count(root, "vocab_size", where);
   if (info.vocab_size == 0) {
     fail("[data] {}: 'vocab_size' is 0, expected at least 1; prepare the data again", where);
   }
   info.train = read_split(root, "train", where);
   info.val = read_split(root, "val", where);
+  info.train.shards = read_shards(root, "train", where);
+  info.val.shards = read_shards(root, "val", where);
   return info;
 }
 
 std::string to_json(const DatasetInfo& info) {
-  const Json root = {{"tokenizer", info.tokenizer},
-                     {"vocab_size", info.vocab_size},
-                     {"train", split_json(info.train)},
-                     {"val", split_json(info.val)}};
-  return root.dump(2) + "\n";
+  Json root = {{"tokenizer", info.tokenizer},
+               {"vocab_size", info.vocab_size},
+               {"train", split_json(info.train)},
+               {"val", split_json(info.val)}};
+  if (!info.train.shards.empty() || !info.val.shards.empty()) {
+    root["shards"] = {{"train", shards_json(info.train.shards)},
+                      {"val", shards_json(info.val.shards)}};
+  }
+  if (!info.fingerprint.empty()) root["fingerprint"] = info.fingerprint;
+  return root.dump(2, ' ', true) + "\n";
 }
 
 DatasetInfo load_dataset_info(const std::string& dir) {
@@ -102,12 +149,17 @@ int32_t require_end_of_text(const Tokenizer& tokenizer) {
   return *id;
 }
 
+bool is_validation_document(uint64_t hash, double val_fraction, uint64_t split_seed) {
+  return static_cast<double>(content_hash(hash, split_seed) >> 11) * 0x1p-53 < val_fraction;
+}
+
 DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
-                             double val_fraction, i64 shard_tokens)
+                             double val_fraction, i64 shard_tokens, uint64_t split_seed)
     : dir_(dir),
       tokenizer_(tokenizer),
       end_of_text_(require_end_of_text(tokenizer)),
       val_fraction_(val_fraction),
+      split_seed_(split_seed),
       train_{ShardWriter(dir, "train", tokenizer.vocab_size(), shard_tokens), {}},
       val_{ShardWriter(dir, "val", tokenizer.vocab_size(), shard_tokens), {}} {
   if (!(val_fraction >= 0 && val_fraction < 1)) {
@@ -123,7 +175,7 @@ void DatasetWriter::put(Split& split, std::span<const int32_t> ids, i64 n_bytes)
 }
 
 DatasetWriter::Split& DatasetWriter::side_of(uint64_t hash) {
-  return is_validation_document(hash, val_fraction_) ? val_ : train_;
+  return is_validation_document(hash, val_fraction_, split_seed_) ? val_ : train_;
 }
 
 void DatasetWriter::hold(Held document) {
@@ -174,7 +226,10 @@ DatasetInfo DatasetWriter::finish() {
   }
   train_.writer.finish();
   val_.writer.finish();
-  DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info};
+  train_.info.shards = train_.writer.shards();
+  val_.info.shards = val_.writer.shards();
+  DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info,
+                   tokenizer_.fingerprint()};
   write_file_atomically(dir_ + "/" + kDatasetFile, to_json(info));
   return info;
 }

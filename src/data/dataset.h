@@ -18,18 +18,21 @@ namespace lathe {
 inline constexpr const char* kDatasetFile = "dataset.json";
 
 struct SplitInfo {
-  i64 tokens = 0;     // with the end-of-text tokens
-  i64 bytes = 0;      // of the source text (UTF-8), for bits per byte
-  i64 documents = 0;  // a single document that is divided counts in both splits
+  i64 tokens = 0;                   // with the end-of-text tokens
+  i64 bytes = 0;                    // of the source text (UTF-8), for bits per byte
+  i64 documents = 0;                // a single document that is divided counts in both splits
+  std::vector<ShardInfo> shards{};  // in their order; none where an older version has written it
 };
 
-// dataset.json: {"tokenizer": file, "vocab_size": n, "train": {"tokens", "bytes", "documents"},
-// "val": {…}}
+// dataset.json: {"tokenizer": file, "fingerprint": of it, "vocab_size": n, "train": {"tokens",
+// "bytes", "documents"}, "val": {…}, "shards": {"train": [{"file", "tokens", "checksum"}, …],
+// "val"}}
 struct DatasetInfo {
   std::string tokenizer;  // file name inside the folder
   i64 vocab_size = 0;
   SplitInfo train;
   SplitInfo val;
+  std::string fingerprint{};  // Tokenizer::fingerprint(); "": an older version has written it
 };
 
 // Throws Error beginning with `where` when a key is missing, unknown or out of range.
@@ -43,6 +46,10 @@ bool has_dataset_info(const std::string& dir);
 // The token between two documents. Throws Error where the tokenizer has none.
 int32_t require_end_of_text(const Tokenizer& tokenizer);
 
+// Whether a document, by the content_hash() of its text, belongs to validation: equal texts fall on
+// one side, whatever file and place they come from, and `val_fraction` of all texts do.
+bool is_validation_document(uint64_t hash, double val_fraction, uint64_t split_seed = 0);
+
 // Fills an empty folder from documents in order. One thread at a time.
 //
 // The end-of-text token comes before every document. is_validation_document() says on which side
@@ -55,9 +62,9 @@ class DatasetWriter {
   // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
   // end-of-text token.
   DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
-                i64 shard_tokens = kDefaultShardTokens);
+                i64 shard_tokens = kDefaultShardTokens, uint64_t split_seed = 0);
 
-  // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its document_hash().
+  // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its content_hash().
   void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash);
   // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
   DatasetInfo finish();
@@ -83,6 +90,7 @@ class DatasetWriter {
   const Tokenizer& tokenizer_;
   int32_t end_of_text_;
   double val_fraction_;
+  uint64_t split_seed_;
   Split train_;
   Split val_;
   std::optional<Held> held_;  // while all documents so far fall on one side

@@ -65,6 +65,9 @@ class DocumentReader {
   // As of DocumentSource; false at the end of the corpus.
   bool next(std::string& document);
 
+  // That of the document that next() has given: files()[file()].
+  size_t file() const { return n_opened_ - 1; }
+  const std::vector<std::string>& files() const { return files_; }
   size_t n_files() const { return files_.size(); }
   size_t n_files_done() const { return n_opened_ == 0 ? 0 : n_opened_ - (source_ ? 1 : 0); }
   // Of all files, as they lie on the disk: the bytes read so far, and in all where they are known.

@@ -1,7 +1,8 @@
 #include "data/prepare.h"
 
+#include "base/content_hash.h"
 #include "base/ordered_tasks.h"
-#include "data/document_hash.h"
+#include "data/input_log.h"
 
 namespace lathe {
 
@@ -11,16 +12,21 @@ namespace {
 constexpr size_t kEncodeBatchBytes = size_t{1} << 20;
 constexpr size_t kCountBatchBytes = size_t{8} << 20;
 
-// Calls take(documents) with batches of about n_bytes, in order, until there are no more.
+struct Text {
+  std::string text;
+  size_t file;  // of the reader's
+};
+
+// Calls take(texts) with batches of about n_bytes, in order, until there are no more.
 template <class Take>
 void read_batches(DocumentReader& reader, size_t n_bytes, const Take& take) {
   std::string text;
   for (bool more = true; more;) {
-    std::vector<std::string> batch;
+    std::vector<Text> batch;
     size_t batch_bytes = 0;
     while (batch_bytes < n_bytes && (more = reader.next(text))) {
       batch_bytes += text.size();
-      batch.push_back(std::move(text));
+      batch.push_back({std::move(text), reader.file()});
     }
     take(std::move(batch));
   }
@@ -30,36 +36,43 @@ struct Document {
   std::vector<int32_t> ids;
   i64 n_bytes;
   uint64_t hash;
+  size_t file;
 };
+
+std::vector<Document> encode(const std::vector<Text>& batch, const Tokenizer& tokenizer) {
+  std::vector<Document> documents;
+  for (const auto& [text, file] : batch) {
+    documents.push_back(
+        {tokenizer.encode(text), static_cast<i64>(text.size()), content_hash(text), file});
+  }
+  return documents;
+}
 
 }  // namespace
 
 DatasetInfo encode_corpus(DocumentReader& reader, const Tokenizer& tokenizer,
                           const std::string& dir, const EncodeOptions& options,
                           const std::function<void(const PrepareProgress&)>& on_progress) {
-  DatasetWriter writer(dir, tokenizer, options.val_fraction, options.shard_tokens);
+  DatasetWriter writer(dir, tokenizer, options.val_fraction, options.shard_tokens,
+                       options.split_seed);
+  InputLog inputs(dir, reader.files());
   PrepareProgress progress;
-  using Encoded = std::vector<Document>;
-  OrderedTasks<Encoded> tasks(options.n_threads, [&](Encoded documents) {
-    for (Document& document : documents) {
+  OrderedTasks<std::vector<Document>> tasks(options.n_threads, [&](std::vector<Document> batch) {
+    for (Document& document : batch) {
+      const i64 n_tokens = static_cast<i64>(document.ids.size()) + 1;
       ++progress.n_documents;
-      progress.n_tokens += static_cast<i64>(document.ids.size()) + 1;
+      progress.n_tokens += n_tokens;
       progress.n_bytes += document.n_bytes;
+      inputs.add(document.file, n_tokens, document.n_bytes, document.hash);
       writer.add_document(std::move(document.ids), document.n_bytes, document.hash);
     }
     on_progress(progress);
   });
-  read_batches(reader, kEncodeBatchBytes, [&](std::vector<std::string> batch) {
-    tasks.add([&tokenizer, seed = options.split_seed, batch = std::move(batch)] {
-      Encoded documents;
-      for (const std::string& document : batch) {
-        documents.push_back({tokenizer.encode(document), static_cast<i64>(document.size()),
-                             document_hash(document, seed)});
-      }
-      return documents;
-    });
+  read_batches(reader, kEncodeBatchBytes, [&](std::vector<Text> batch) {
+    tasks.add([&tokenizer, batch = std::move(batch)] { return encode(batch, tokenizer); });
   });
   tasks.finish();
+  inputs.finish();
   return writer.finish();
 }
 
@@ -70,10 +83,10 @@ WordCounts count_words(DocumentReader& reader, int n_threads,
     total.merge(counts);
     on_progress(total);
   });
-  read_batches(reader, kCountBatchBytes, [&](std::vector<std::string> batch) {
+  read_batches(reader, kCountBatchBytes, [&](std::vector<Text> batch) {
     tasks.add([batch = std::move(batch)] {
       WordCounts counts;
-      for (const std::string& text : batch) counts.add(text);
+      for (const Text& document : batch) counts.add(document.text);
       return counts;
     });
   });

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/checksum.h"
 #include "base/error.h"
 
 namespace lathe {
@@ -121,11 +122,14 @@ ShardWriter::ShardWriter(std::string dir, std::string name, i64 vocab_size, i64 
   }
 }
 
+std::string ShardWriter::next_name() const { return name_ + format("_{:06d}.bin", shards_.size()); }
+
 void ShardWriter::open_shard() {
-  file_.emplace(dir_ + "/" + name_ + format("_{:06d}.bin", n_shards_));
+  file_.emplace(dir_ + "/" + next_name());
   const std::vector<char> header(kShardHeaderBytes);
   file_->write(header.data(), header.size());
   in_shard_ = 0;
+  checksum_ = 0;
 }
 
 void ShardWriter::close_shard() {
@@ -141,7 +145,7 @@ void ShardWriter::close_shard() {
   file_->write_at(0, words, sizeof words);
   file_->commit();
   file_.reset();
-  ++n_shards_;
+  shards_.push_back({next_name(), in_shard_, checksum_});
 }
 
 void ShardWriter::append(std::span<const int32_t> ids) {
@@ -153,12 +157,13 @@ void ShardWriter::append(std::span<const int32_t> ids) {
   while (!ids.empty()) {
     if (!file_) open_shard();
     const size_t n = std::min(ids.size(), static_cast<size_t>(shard_tokens_ - in_shard_));
+    std::span<const std::byte> bytes = std::as_bytes(ids.first(n));
     if (bytes_per_token_ == 2) {
       narrow_.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n));
-      file_->write(narrow_.data(), 2 * n);
-    } else {
-      file_->write(ids.data(), 4 * n);
+      bytes = std::as_bytes(std::span(narrow_));
     }
+    file_->write(bytes.data(), bytes.size());
+    checksum_ = checksum(bytes, checksum_);
     in_shard_ += static_cast<i64>(n);
     n_tokens_ += static_cast<i64>(n);
     ids = ids.subspan(n);

@@ -66,6 +66,13 @@ class Shard {
   ShardLayout layout_;
 };
 
+// What a shard was when it was written.
+struct ShardInfo {
+  std::string file;  // its name in the folder
+  i64 tokens = 0;
+  uint32_t checksum = 0;  // CRC-32 of the tokens as they lie
+};
+
 // Writes NAME_000000.bin, NAME_000001.bin, … of at most `shard_tokens` tokens each into `dir`;
 // version 1 where the vocabulary fits into 16 bits, else version 2. Each file appears whole, under
 // its name, when it is full or at finish(). One thread at a time.
@@ -79,9 +86,11 @@ class ShardWriter {
   // Completes the last file. Without tokens there is no file.
   void finish();
   i64 n_tokens() const { return n_tokens_; }
-  i64 n_shards() const { return n_shards_; }
+  // The whole ones so far.
+  const std::vector<ShardInfo>& shards() const { return shards_; }
 
  private:
+  std::string next_name() const;
   void open_shard();
   void close_shard();
 
@@ -92,8 +101,9 @@ class ShardWriter {
   int bytes_per_token_;
   std::optional<AtomicFile> file_;
   i64 in_shard_ = 0;
+  uint32_t checksum_ = 0;  // of what is in it
   i64 n_tokens_ = 0;
-  i64 n_shards_ = 0;
+  std::vector<ShardInfo> shards_;
   std::vector<uint16_t> narrow_;
 };
 

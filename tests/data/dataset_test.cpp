@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <map>
 
+#include "base/content_hash.h"
 #include "base/error.h"
-#include "data/document_hash.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
+#include "support/tiny_bpe.h"
 
 namespace lathe {
 namespace {
@@ -46,8 +47,8 @@ TEST_CASE("dataset: end of text before every document, every document in one spl
   for (int64_t i = 0; i < 200; ++i) {
     const std::string text = "doc " + std::to_string(i);
     writer.add_document(tokenizer->encode(text), static_cast<int64_t>(text.size()),
-                        document_hash(text));
-    (is_validation_document(document_hash(text), 0.2) ? val : train).push_back(text);
+                        content_hash(text));
+    (is_validation_document(content_hash(text), 0.2) ? val : train).push_back(text);
   }
   const DatasetInfo info = writer.finish();
   CHECK(val.size() > 20);
@@ -73,8 +74,7 @@ std::multimap<std::string, std::string> sides_of(const std::vector<std::string>&
   const auto tokenizer = make_byte_tokenizer();
   DatasetWriter writer(dir.path(), *tokenizer, val_fraction);
   for (const std::string& text : texts) {
-    writer.add_document(tokenizer->encode(text), static_cast<i64>(text.size()),
-                        document_hash(text));
+    writer.add_document(tokenizer->encode(text), static_cast<i64>(text.size()), content_hash(text));
   }
   writer.finish();
   std::multimap<std::string, std::string> sides;
@@ -118,14 +118,13 @@ TEST_CASE("dataset: no side is left without a document, and which it is does not
   }
 }
 
-TEST_CASE("document hash: the split of every version before") {
-  CHECK(document_hash("") == 0x06F9D94E6078E18Fu);
-  CHECK(document_hash("a text of more than eight bytes") == 0xED7205ECD150388Du);
-  CHECK(document_hash("a", 1) != document_hash("a", 2));
-  CHECK(document_hash(std::string(1, '\0')) != document_hash(std::string(2, '\0')));
+TEST_CASE("content hash: the split of every version before") {
+  CHECK(content_hash("") == 0x06F9D94E6078E18Fu);
+  CHECK(content_hash("a text of more than eight bytes") == 0xED7205ECD150388Du);
+  CHECK(content_hash("a", 1) != content_hash("a", 2));
+  CHECK(content_hash(std::string(1, '\0')) != content_hash(std::string(2, '\0')));
   int n = 0;
-  for (int i = 0; i < 10000; ++i)
-    n += is_validation_document(document_hash(std::to_string(i)), 0.1);
+  for (int i = 0; i < 10000; ++i) n += is_validation_document(content_hash(std::to_string(i)), 0.1);
   CHECK(n > 900);
   CHECK(n < 1100);
 }
@@ -159,6 +158,27 @@ TEST_CASE("dataset: no text, a bad share and a missing description are errors") 
   CHECK(contains(error_text([&] { writer.finish(); }), "hold no text"));
   CHECK(contains(error_text([&] { DatasetWriter(dir.path(), *tokenizer, 1.0); }), "share of 1"));
   CHECK(contains(error_text([&] { load_dataset_info(dir.path()); }), "has no dataset.json"));
+}
+
+TEST_CASE("tokenizer: its fingerprint is of what it does, not of the file it was read from") {
+  using Merges = std::vector<std::pair<std::string, std::string>>;
+  const auto bpe = [](const Merges& merges) {
+    return parse_tokenizer_json(test::tiny_bpe_json(merges).dump(2), "t");
+  };
+  const auto one = bpe({{"t", "h"}, {"th", "e"}});
+  CHECK(one->fingerprint().size() == 16);
+  const TempDir dir;
+  CHECK(load_tokenizer(dir.file(one->save(dir.path())))->fingerprint() == one->fingerprint());
+  CHECK(bpe({{"t", "h"}, {"th", "a"}})->fingerprint() != one->fingerprint());
+  CHECK(bpe({{"t", "h"}})->fingerprint() != one->fingerprint());
+  // The same vocabulary, but words are cut elsewhere.
+  nlohmann::json json = test::tiny_bpe_json({{"t", "h"}, {"th", "e"}});
+  json["pre_tokenizer"]["add_prefix_space"] = true;
+  CHECK(parse_tokenizer_json(json.dump(), "t")->fingerprint() != one->fingerprint());
+  // Bytes by name and from the file that they are saved as.
+  const TempDir bytes;
+  CHECK(load_tokenizer(bytes.file(make_byte_tokenizer()->save(bytes.path())))->fingerprint() ==
+        make_byte_tokenizer()->fingerprint());
 }
 
 TEST_CASE("dataset.json: survives writing and reading; anything else is an error") {

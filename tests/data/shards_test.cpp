@@ -96,7 +96,9 @@ TEST_CASE("shard writer: files hold at most shard_tokens, and the stream joins t
   writer.append(std::span(ids).subspan(7));
   CHECK_FALSE(fs::exists(dir.file("train_000002.bin")));
   writer.finish();
-  CHECK(writer.n_shards() == 3);
+  CHECK(writer.shards().size() == 3);
+  CHECK(writer.shards()[2].file == "train_000002.bin");
+  CHECK(writer.shards()[2].tokens == 5);
   CHECK(writer.n_tokens() == 25);
 
   const TokenStream stream(dir.path(), "train");

@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FUZZ_CHECK(is_plain_file_name(info.tokenizer));
     for (const SplitInfo& split : {info.train, info.val}) {
       FUZZ_CHECK(split.tokens >= 0 && split.bytes >= 0 && split.documents >= 0);
+      for (const ShardInfo& shard : split.shards) {
+        FUZZ_CHECK(shard.tokens >= 0 && is_plain_file_name(shard.file));
+      }
     }
     FUZZ_CHECK(to_json(parse_dataset_info(to_json(info), "fuzz")) == to_json(info));
     ++fuzz::n_accepted;
@@ -34,6 +37,11 @@ std::vector<std::string> fuzz::seeds() {
   return {
       to_json(DatasetInfo{"tokenizer.json", 50257, {1000, 4000, 3}, {100, 400, 1}}),
       to_json(DatasetInfo{"tokenizer.model", 32000, {1, 0, 1}, {}}),
+      to_json(DatasetInfo{"tokenizer.json",
+                          257,
+                          {9, 8, 1, {{"train_000000.bin", 7, 1}, {"train_000001.bin", 2, ~0u}}},
+                          {},
+                          "0123456789abcdef"}),
       "{\n \"config.json\": 3735928559,\n \"model.safetensors\": 0,\n \"trainer.json\": 17\n}\n",
       R"({"\u00e9 x": 4294967295})",
   };
