@@ -43,6 +43,15 @@ std::string_view PartReader::peek_line() {
   }
 }
 
+bool PartReader::skip_to(i64 offset) {
+  while (dropped_ + static_cast<i64>(buffer_.size()) < offset) {
+    begin_ = searched_ = buffer_.size();
+    if (!fill()) return false;
+  }
+  begin_ = searched_ = static_cast<size_t>(offset - dropped_);
+  return true;
+}
+
 bool PartReader::next(std::string& part) {
   too_long_ = false;
   for (;;) {

@@ -37,6 +37,8 @@ class PartReader {
   // Bytes from the start of the stream to what comes next.
   i64 offset() const { return dropped_ + static_cast<i64>(begin_); }
 
+  // Passes by what comes before `offset`; false where the stream ends before.
+  bool skip_to(i64 offset);
   // Before anything has been taken.
   void set_separator(std::string separator) { separator_ = std::move(separator); }
   void set_most_bytes(size_t most_bytes) { most_bytes_ = most_bytes; }

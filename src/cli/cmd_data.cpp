@@ -2,9 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "base/content_hash.h"
 #include "base/cpu_limits.h"
 #include "base/duration.h"
 #include "base/error.h"
@@ -34,6 +37,7 @@ struct PrepareOptions {
   i64 skip_bad = 0;
   int threads = 0;
   bool force = false;
+  bool resume = false;
 };
 
 // \n, \t, \r and \\ as in a C string.
@@ -54,26 +58,41 @@ void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 std::string progress_text(const DocumentReader& reader, const PrepareProgress& done,
                           double seconds) {
   const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
-  std::string text =
-      format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
-             reader.n_files_done(), reader.n_files(), done.n_documents,
-             static_cast<double>(done.n_tokens) / 1e6, megabytes, megabytes / seconds);
+  const double rate = static_cast<double>(done.n_bytes - done.resumed_bytes) / 1e6 / seconds;
+  std::string text = format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
+                            reader.n_files_done(), reader.n_files(), done.n_documents,
+                            static_cast<double>(done.n_tokens) / 1e6, megabytes, rate);
   // By the bytes on the disk, since nobody knows what packed ones hold.
   const auto all = reader.bytes_in_all();
   const double taken = static_cast<double>(reader.bytes_taken());
-  if (all && taken > 0) {
-    const double left = std::max(0.0, static_cast<double>(*all) - taken);
-    text += format(", {} left", duration_text(seconds * left / taken));
+  if (all && taken > 0 && rate > 0) {
+    // Packed as what has been read so far.
+    const double left = std::max(0.0, static_cast<double>(*all) - taken) * megabytes / taken;
+    text += format(", {} left", duration_text(left / rate));
   }
   return text;
 }
 
+// All that the shards depend on.
+Json command_of(const PrepareOptions& options, const Tokenizer& tokenizer,
+                const std::vector<std::string>& files) {
+  return {
+      {"tokenizer", tokenizer.fingerprint()},   {"input files", hash_text(identity_of(files))},
+      {"--val-fraction", options.val_fraction}, {"--split-seed", options.split_seed},
+      {"--shard-tokens", options.shard_tokens}, {"--split-on", options.rules.split_on},
+      {"--text-key", options.rules.text_key},   {"--max-document-bytes", options.rules.most_bytes}};
+}
+
 int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
-  InterruptGuard interrupts("[data] interrupted; nothing was written");
+  InterruptGuard interrupts(options.resume ? "[data] interrupted; the same command goes on"
+                                           : "[data] interrupted; nothing was written");
   const auto folder = interrupts.undisturbed([&] {
-    auto made = std::make_unique<StagedFolder>(options.out, kDatasetFile, options.force);
-    interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
+    auto made = std::make_unique<StagedFolder>(options.out, kDatasetFile, options.force,
+                                               kJournalFile, options.resume);
+    interrupts.set_clean_up([path = made->path(), keep = options.resume] {
+      if (!keep || !std::filesystem::exists(path + "/" + kJournalFile)) StagedFolder::remove(path);
+    });
     return made;
   });
   DocumentRules rules = options.rules;
@@ -82,13 +101,20 @@ int prepare(const PrepareOptions& options) {
                                          {folder->target(), folder->path(), options.tokenizer}),
                         rules, options.skip_bad);
   ProgressLine progress;
+  bool said = !folder->resumed();
   const EncodeOptions encoding{
       .val_fraction = options.val_fraction,
       .split_seed = static_cast<uint64_t>(options.split_seed),
       .shard_tokens = options.shard_tokens,
-      .n_threads = options.threads > 0 ? options.threads : available_threads()};
+      .n_threads = options.threads > 0 ? options.threads : available_threads(),
+      .command = command_of(options, *tokenizer, reader.files()),
+      .resume = folder->resumed()};
   const DatasetInfo info =
       encode_corpus(reader, *tokenizer, folder->path(), encoding, [&](const PrepareProgress& done) {
+        if (!std::exchange(said, true)) {
+          say(format("{}: going on behind {:.1f} MB that were done before", options.out,
+                     static_cast<double>(done.resumed_bytes) / 1e6));
+        }
         if (progress.is_due()) progress.show(progress_text(reader, done, progress.seconds()));
       });
   interrupts.undisturbed([&] {
@@ -200,6 +226,9 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   prepare_app->add_option("--threads", options.threads, "threads that encode (default: all)")
       ->check(kThreads)
       ->type_name("N");
+  prepare_app->add_flag("--resume", options.resume,
+                        "go on with what the same command, killed, has left; what it interrupts "
+                        "itself stays for the next");
   prepare_app->add_flag("--force", options.force, "replace a folder prepared before");
   return prepare_app;
 }

@@ -50,6 +50,15 @@ int32_t require_end_of_text(const Tokenizer& tokenizer);
 // one side, whatever file and place they come from, and `val_fraction` of all texts do.
 bool is_validation_document(uint64_t hash, double val_fraction, uint64_t split_seed = 0);
 
+// How far a DatasetWriter is.
+struct SplitProgress {
+  SplitInfo sums;  // but for the shards
+  ShardProgress shards;
+};
+struct DatasetProgress {
+  SplitProgress train, val;
+};
+
 // Fills an empty folder from documents in order. One thread at a time.
 //
 // The end-of-text token comes before every document. is_validation_document() says on which side
@@ -63,6 +72,12 @@ class DatasetWriter {
   // end-of-text token.
   DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
                 i64 shard_tokens = kDefaultShardTokens, uint64_t split_seed = 0);
+
+  // Goes on where an earlier one of the same arguments was.
+  void resume(const DatasetProgress& progress);
+  // What has been added so far, flushed to the disk; nothing while a document is held.
+  std::optional<DatasetProgress> progress();
+  i64 n_shards() const;  // whole ones
 
   // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its content_hash().
   void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash);

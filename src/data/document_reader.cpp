@@ -92,6 +92,15 @@ void DocumentStream::open() {
   opened_ = true;
 }
 
+void DocumentStream::skip_to(const SourcePlace& place) {
+  if (!opened_) open();
+  if (place.offset < parts_.offset() || !parts_.skip_to(place.offset)) {
+    fail("[data] '{}' has no byte {} any more, expected the file that was read before", name_,
+         place.offset);
+  }
+  line_ = place.line;
+}
+
 bool DocumentStream::next(std::string& document) {
   if (!opened_) open();
   for (;;) {
@@ -124,6 +133,21 @@ std::unique_ptr<DocumentSource> DocumentReader::open(const std::string& path) co
     return std::make_unique<ParquetDocuments>(path, rules_.text_key, rules_.most_bytes);
   }
   return std::make_unique<DocumentStream>(open_byte_source(path), path, rules_);
+}
+
+void DocumentReader::skip_to(const ReadPlace& place) {
+  if (place.file >= files_.size()) {
+    fail("[data] {} input files, expected more than {} to go on from", files_.size(), place.file);
+  }
+  if (const auto before =
+          size_of({files_.begin(), files_.begin() + static_cast<i64>(place.file)})) {
+    bytes_done_ = *before;
+  }
+  n_opened_ = place.file + 1;
+  source_ = open(files_[place.file]);
+  source_->skip_to(place.in_file);
+  n_bad_ = place.n_bad;
+  first_bad_ = place.first_bad;
 }
 
 bool DocumentReader::next(std::string& document) {

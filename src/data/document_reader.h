@@ -41,6 +41,8 @@ class DocumentStream : public DocumentSource {
   // Bad is a line that is not JSON with text, a document of text with a NUL byte in it, and one
   // with too many bytes.
   bool next(std::string& document) override;
+  SourcePlace place() const override { return {parts_.offset(), line_}; }
+  void skip_to(const SourcePlace& place) override;
   i64 bytes_taken() const override { return parts_.bytes_taken(); }
 
  private:
@@ -55,6 +57,14 @@ class DocumentStream : public DocumentSource {
   i64 line_ = 0;
 };
 
+// A place between two documents of a corpus, and what lies before it.
+struct ReadPlace {
+  size_t file = 0;
+  SourcePlace in_file;
+  i64 n_bad = 0;
+  std::string first_bad;
+};
+
 // The documents of a list of files, one file after the other.
 class DocumentReader {
  public:
@@ -64,6 +74,11 @@ class DocumentReader {
 
   // As of DocumentSource; false at the end of the corpus.
   bool next(std::string& document);
+
+  // Behind the document that next() has just given.
+  ReadPlace place() const { return {file(), source_->place(), n_bad_, first_bad_}; }
+  // Before the first document: goes on from a place in the same files.
+  void skip_to(const ReadPlace& place);
 
   // That of the document that next() has given: files()[file()].
   size_t file() const { return n_opened_ - 1; }

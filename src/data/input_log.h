@@ -1,6 +1,7 @@
 // inputs.jsonl of a prepared folder: what was read, a line a file.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,25 +17,29 @@ inline constexpr const char* kInputsFile = "inputs.jsonl";
 // order. One thread at a time.
 class InputLog {
  public:
-  InputLog(const std::string& dir, std::vector<std::string> files);
+  struct Progress {
+    uint64_t size = 0;  // bytes of the file
+    size_t file = 0;    // the one that is summed up, and its sums
+    i64 documents = 0, tokens = 0, bytes = 0;
+    uint64_t hash = 0;
+  };
+  // `from`: where an earlier one of the same files was.
+  InputLog(const std::string& dir, std::vector<std::string> files, const Progress& from);
 
   // A document of files[file]; no file may come before that of the document before.
   void add(size_t file, i64 n_tokens, i64 n_bytes, uint64_t hash);
+  // Flushed to the disk.
+  Progress progress();
   // Writes what is left. The file appears whole.
   void finish();
 
  private:
-  struct Sums {
-    i64 documents = 0, tokens = 0, bytes = 0;
-    uint64_t hash = 0;
-  };
   // Writes the lines of the files before files[end].
   void pass_to(size_t end);
 
   std::vector<std::string> files_;
   AtomicFile out_;
-  size_t at_ = 0;  // the file that is summed up
-  Sums sums_;
+  Progress sums_;
 };
 
 }  // namespace lathe

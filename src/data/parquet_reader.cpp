@@ -77,11 +77,15 @@ ParquetDocuments::ParquetDocuments(std::string path, std::string column, i64 mos
         path_);
   }
   if (library().open == nullptr) fail("[data] '{}' is Parquet: {}", path_, library().problem);
-  std::string problem;
-  column_.reset(library().open({path_, name_, 0, kPagesBytes + 2 * most_bytes}, problem));
-  if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, one_line(problem));
+  open(0);
   std::error_code ignored;
   file_bytes_ = static_cast<i64>(fs::file_size(path_, ignored));
+}
+
+void ParquetDocuments::open(i64 first_row) {
+  std::string problem;
+  column_.reset(library().open({path_, name_, first_row, kPagesBytes + 2 * most_bytes_}, problem));
+  if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, one_line(problem));
 }
 
 i64 ParquetDocuments::bytes_taken() const {

@@ -26,9 +26,13 @@ class ParquetDocuments : public DocumentSource {
   ParquetDocuments(std::string path, std::string column, i64 most_bytes);
 
   bool next(std::string& document) override;
+  SourcePlace place() const override { return {column_->row(), 0}; }
+  void skip_to(const SourcePlace& place) override { open(place.offset); }
   i64 bytes_taken() const override;
 
  private:
+  void open(i64 first_row);
+
   std::string path_;
   std::string name_;  // of the column
   i64 most_bytes_;

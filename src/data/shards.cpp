@@ -124,8 +124,10 @@ ShardWriter::ShardWriter(std::string dir, std::string name, i64 vocab_size, i64 
 
 std::string ShardWriter::next_name() const { return name_ + format("_{:06d}.bin", shards_.size()); }
 
-void ShardWriter::open_shard() {
-  file_.emplace(dir_ + "/" + next_name());
+void ShardWriter::open_shard(uint64_t size) {
+  const std::string path = dir_ + "/" + next_name();
+  file_.emplace(path, path + ".part", size);
+  if (size > 0) return;
   const std::vector<char> header(kShardHeaderBytes);
   file_->write(header.data(), header.size());
   in_shard_ = 0;
@@ -146,6 +148,32 @@ void ShardWriter::close_shard() {
   file_->commit();
   file_.reset();
   shards_.push_back({next_name(), in_shard_, checksum_});
+}
+
+ShardProgress ShardWriter::progress() {
+  if (file_) file_->sync();
+  return {shards_, file_ ? in_shard_ : 0, file_ ? checksum_ : 0};
+}
+
+void ShardWriter::resume(const ShardProgress& progress) {
+  for (const ShardInfo& shard : progress.shards) {
+    if (Shard(dir_ + "/" + shard.file).size() != shard.tokens) {
+      fail("[shard] {}/{} has not the {} tokens written before; begin anew", dir_, shard.file,
+           shard.tokens);
+    }
+    n_tokens_ += shard.tokens;
+  }
+  shards_ = progress.shards;
+  if (progress.in_shard == 0) return;
+  const auto n_bytes = static_cast<size_t>(progress.in_shard * bytes_per_token_);
+  open_shard(kShardHeaderBytes + n_bytes);
+  const MappedFile written(file_->temporary_path());
+  checksum_ = checksum(written.bytes().subspan(kShardHeaderBytes, n_bytes));
+  if (checksum_ != progress.checksum) {
+    fail("[shard] {} is not what was written before; begin anew", file_->temporary_path());
+  }
+  in_shard_ = progress.in_shard;
+  n_tokens_ += in_shard_;
 }
 
 void ShardWriter::append(std::span<const int32_t> ids) {

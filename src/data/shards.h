@@ -73,13 +73,26 @@ struct ShardInfo {
   uint32_t checksum = 0;  // CRC-32 of the tokens as they lie
 };
 
+// How far a ShardWriter is.
+struct ShardProgress {
+  std::vector<ShardInfo> shards;  // the whole ones
+  i64 in_shard = 0;               // tokens of the one that is being written
+  uint32_t checksum = 0;          // of them
+};
+
 // Writes NAME_000000.bin, NAME_000001.bin, … of at most `shard_tokens` tokens each into `dir`;
 // version 1 where the vocabulary fits into 16 bits, else version 2. Each file appears whole, under
-// its name, when it is full or at finish(). One thread at a time.
+// its name, when it is full or at finish(); until then it is NAME_000000.bin.part. One thread at a
+// time.
 class ShardWriter {
  public:
   ShardWriter(std::string dir, std::string name, i64 vocab_size,
               i64 shard_tokens = kDefaultShardTokens);
+  // Goes on where an earlier one of the same arguments was, whatever that one has written since.
+  // Throws Error when what it had written then is not there.
+  void resume(const ShardProgress& progress);
+  // Flushed to the disk.
+  ShardProgress progress();
 
   // Throws Error for an id outside the vocabulary, and when the disk is full.
   void append(std::span<const int32_t> ids);
@@ -91,7 +104,7 @@ class ShardWriter {
 
  private:
   std::string next_name() const;
-  void open_shard();
+  void open_shard(uint64_t size = 0);
   void close_shard();
 
   std::string dir_;

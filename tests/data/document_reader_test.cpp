@@ -161,6 +161,38 @@ TEST_CASE("documents: one that is too long is bad, and is passed by without bein
                  "a.jsonl:2: the document at byte 2 has more than 1000 bytes"));
 }
 
+TEST_CASE("documents: reading goes on from any place, as if it had not stopped") {
+  const TempDir dir;
+  std::string lines, text;
+  for (int i = 0; i < 30; ++i) {
+    lines += i % 7 == 3 ? "\n{]\n" : "{\"text\":\"" + std::string(i * 1000, 'x') + "y\"}\n";
+    text += std::to_string(i) + (i % 5 ? "<>" : "<><>");
+  }
+  write_file_atomically(dir.file("a.jsonl"), lines);
+  write_file_atomically(dir.file("b.txt"), text);
+  write_file_atomically(dir.file("c.gz"), gzip(lines));
+  const std::vector<std::string> files = {dir.file("a.jsonl"), dir.file("b.txt"), dir.file("c.gz")};
+  const auto rest = [](DocumentReader& reader) {
+    std::string all, document;
+    while (reader.next(document)) all += document + "|" + std::to_string(reader.file());
+    return all + std::to_string(reader.n_bad()) + reader.first_bad();
+  };
+  DocumentReader reader(files, {.split_on = "<>"}, 100);
+  int n = 0;
+  for (std::string document; reader.next(document); ++n) {
+    DocumentReader again(files, {.split_on = "<>"}, 100), straight(files, {.split_on = "<>"}, 100);
+    again.skip_to(reader.place());
+    for (int i = 0; i <= n; ++i) straight.next(document);
+    CHECK(rest(again) == rest(straight));
+  }
+  CHECK(n > 60);
+  DocumentReader beyond(files, {});
+  CHECK(contains(error_text([&] {
+                   beyond.skip_to({1, {100'000, 0}, 0, ""});
+                 }),
+                 "b.txt' has no byte"));
+}
+
 TEST_CASE("documents: packed bytes are known by themselves, whatever the name") {
   const TempDir dir;
   write_file_atomically(dir.file("a.txt"), gzip("one"));

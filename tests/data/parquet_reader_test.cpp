@@ -114,6 +114,22 @@ TEST_CASE("parquet: a column that is not there or not of strings is an error tha
   CHECK(contains(file.error("tags.list.element"), "is of lists, expected one string a row"));
 }
 
+TEST_CASE("parquet: reading goes on from any row") {
+  const ParquetRows rows = {"a", "b", std::nullopt, "c", "", "d", "e", "f"};
+  const File file(parquet_file(rows, {.rows_in_group = 3}));
+  DocumentReader reader({file.path}, {}, 1);
+  std::string text, rest = "abcdef";
+  while (reader.next(text)) {
+    rest.erase(0, 1);
+    DocumentReader again({file.path}, {}, 1);
+    again.skip_to(reader.place());
+    std::string all, next;
+    while (again.next(next)) all += next;
+    CHECK(all == rest);
+  }
+  CHECK(rest.empty());
+}
+
 TEST_CASE("parquet: an encrypted file is an error") {
   const std::string error = File(parquet_file({"a"}, {.encrypted = true})).error();
   CHECK(contains(error, "a.parquet' cannot be read as Parquet: "));
