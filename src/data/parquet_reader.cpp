@@ -53,6 +53,12 @@ const Library& library() {
   return loaded;
 }
 
+// What Arrow says, without the line end that Thrift puts behind.
+std::string reason_of(std::string_view problem) {
+  while (problem.ends_with('\n')) problem.remove_suffix(1);
+  return one_line(problem);
+}
+
 bool is_magic(std::string_view bytes) { return bytes == "PAR1" || bytes == "PARE"; }
 
 }  // namespace
@@ -85,7 +91,7 @@ ParquetDocuments::ParquetDocuments(std::string path, std::string column, i64 mos
 void ParquetDocuments::open(i64 first_row) {
   std::string problem;
   column_.reset(library().open({path_, name_, first_row, kPagesBytes + 2 * most_bytes_}, problem));
-  if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, one_line(problem));
+  if (!column_) fail("[data] '{}' cannot be read as Parquet: {}", path_, reason_of(problem));
 }
 
 i64 ParquetDocuments::bytes_taken() const {
@@ -103,7 +109,7 @@ bool ParquetDocuments::next(std::string& document) {
         return false;
       case ParquetColumn::Step::kDamaged:
         fail("[data] '{}' is damaged at row {} (row group {}): {}", path_, column_->row() + 1,
-             column_->row_group() + 1, one_line(problem));
+             column_->row_group() + 1, reason_of(problem));
       case ParquetColumn::Step::kNull:
         throw BadDocument(format("[data] '{}' row {}: null in the column '{}', expected text",
                                  path_, column_->row(), name_));
