@@ -62,14 +62,37 @@ AtomicFile::AtomicFile(const std::string& path) : path_(resolve_links(path)) {
   buffer_.reserve(kBufferBytes);
 }
 
+AtomicFile::AtomicFile(const std::string& path, std::string temporary, uint64_t size)
+    : path_(path), temporary_(std::move(temporary)), stays_(true), size_(size) {
+  if (size > 0 && ::access(temporary_.c_str(), F_OK) != 0) {
+    ::rename(path_.c_str(), temporary_.c_str());
+  }
+  fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  struct stat info {};
+  if (fd_ < 0 || ::fstat(fd_, &info) != 0)
+    fail_errno(format("[write] cannot open '{}'", temporary_));
+  if (static_cast<uint64_t>(info.st_size) < size) {
+    const int fd = std::exchange(fd_, -1);
+    ::close(fd);
+    fail("[write] '{}' has {} bytes, expected at least the {} written before; begin anew",
+         temporary_, info.st_size, size);
+  }
+  const auto end = static_cast<off_t>(size);
+  if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) {
+    fail_errno(format("[write] cannot cut '{}'", temporary_));
+  }
+  buffer_.reserve(kBufferBytes);
+}
+
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) ::close(fd_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty() && !stays_) ::unlink(temporary_.c_str());
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
+      stays_(other.stays_),
       fd_(std::exchange(other.fd_, -1)),
       size_(other.size_),
       buffer_(std::move(other.buffer_)) {}
@@ -105,11 +128,20 @@ void AtomicFile::flush() {
   buffer_.clear();
 }
 
-void AtomicFile::commit() {
+void AtomicFile::sync() {
   LATHE_CHECK(fd_ >= 0);
   flush();
+  if (::fsync(fd_) != 0) fail_errno(format("[write] cannot flush '{}'", path_));
+}
+
+void AtomicFile::commit() {
+  LATHE_CHECK(fd_ >= 0);
   const bool renames = !temporary_.empty();
-  if (renames && ::fsync(fd_) != 0) fail_errno(format("[write] cannot flush '{}'", path_));
+  if (renames) {
+    sync();
+  } else {
+    flush();
+  }
   if (::close(std::exchange(fd_, -1)) != 0) fail_errno(format("[write] cannot close '{}'", path_));
   if (!renames) return;
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {

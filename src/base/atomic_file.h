@@ -16,7 +16,11 @@ class AtomicFile {
   // Opens `PATH.tmp-PID`. A symbolic link is followed, so that the link stays and its target is
   // replaced. A target that is a device or a pipe (/dev/stdout, /dev/full) is written directly.
   explicit AtomicFile(const std::string& path);
-  // Removes the temporary file unless commit() has been called.
+  // Opens `temporary`, a name beside `path` that later processes know too: what is there is gone on
+  // with from `size` bytes, of which it must have as many; 0: anew. What has been committed already
+  // is taken back. Without commit() it stays.
+  AtomicFile(const std::string& path, std::string temporary, uint64_t size);
+  // Removes the temporary file unless commit() has been called, or its name is known.
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -30,6 +34,8 @@ class AtomicFile {
   void write_at(uint64_t offset, const void* data, size_t n);
   // Bytes written so far by write().
   uint64_t size() const { return size_; }
+  // Flush and fsync: what has been written is there whatever happens.
+  void sync();
   // Flush, fsync, rename over the target, fsync of its folder. No writing afterwards.
   void commit();
 
@@ -42,6 +48,7 @@ class AtomicFile {
 
   std::string path_;       // the target, links resolved
   std::string temporary_;  // empty: `path_` itself is written, or nothing is left to remove
+  bool stays_ = false;
   int fd_ = -1;
   uint64_t size_ = 0;
   std::vector<char> buffer_;

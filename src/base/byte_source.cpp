@@ -31,13 +31,18 @@ class FileSource : public ByteSource {
   size_t read(char* out, size_t n) override {
     for (;;) {
       const ssize_t got = ::read(fd_, out, n);
-      if (got >= 0) return static_cast<size_t>(got);
+      if (got >= 0) {
+        taken_ += got;
+        return static_cast<size_t>(got);
+      }
       if (errno != EINTR) fail_errno(format("[read] cannot read '{}'", name_));
     }
   }
+  i64 bytes_taken() const override { return taken_; }
 
  private:
   int fd_;
+  i64 taken_ = 0;
   std::string name_;
 };
 
@@ -53,6 +58,7 @@ class PeekedSource : public ByteSource {
     given_ += got;
     return got;
   }
+  i64 bytes_taken() const override { return rest_->bytes_taken(); }
 
  private:
   std::string head_;
@@ -110,6 +116,7 @@ class GzipSource : public ByteSource {
     }
     return room - stream_.avail_out;
   }
+  i64 bytes_taken() const override { return compressed_->bytes_taken(); }
 
  private:
   bool refill() {
@@ -170,6 +177,7 @@ class ZstdSource : public ByteSource {
     }
     return output.pos;
   }
+  i64 bytes_taken() const override { return compressed_->bytes_taken(); }
 
  private:
   bool refill() {

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "base/integer.h"
+
 namespace lathe {
 
 // One thread at a time.
@@ -14,6 +16,8 @@ class ByteSource {
   // Up to n (> 0) bytes; 0 at the end. Throws Error, naming the file, when it cannot be read, is
   // damaged or stops before its compressed stream ends.
   virtual size_t read(char* out, size_t n) = 0;
+  // Bytes read so far of what lies on the disk, packed or not.
+  virtual i64 bytes_taken() const = 0;
 };
 
 // What errors call standard input.

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kStaged = ".tmp-";  // begins the name of what is filled aside
+constexpr const char* kStaged = ".tmp-";    // begins the name of what is filled aside
+constexpr const char* kLock = ".tmp-lock";  // in it: held by who fills it
 
 // What counts as somebody's: not what a killed run has left aside, nor what a new disk begins with.
 std::vector<fs::path> contents(const fs::path& folder) {
@@ -28,6 +29,17 @@ std::vector<fs::path> contents(const fs::path& folder) {
   }
   if (error) fail("[out] cannot read the folder '{}': {}", folder.string(), error.message());
   return found;
+}
+
+// Half-written files of a process that is no more.
+void remove_temporaries(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name != kLock && name.find(kStaged) != name.npos) found.push_back(it->path());
+  }
+  for (const fs::path& path : found) fs::remove(path, error);
 }
 
 bool is_mount_point(const fs::path& folder) {
@@ -51,30 +63,59 @@ void move_file(const fs::path& from, const fs::path& folder) {
 
 }  // namespace
 
-StagedFolder::StagedFolder(const std::string& target, std::string last, bool force)
-    : last_(std::move(last)) {
+StagedFolder::StagedFolder(const std::string& target, std::string last, bool force,
+                           std::string marker, bool resume)
+    : last_(std::move(last)), marker_(std::move(marker)), resume_(resume) {
   std::error_code error;
   target_ = fs::weakly_canonical(fs::absolute(target), error);
   if (error) fail("[out] cannot use --out '{}': {}", target, error.message());
   if (!target_.has_filename()) target_ = target_.parent_path();  // "DIR/"
   check_target(force);
-  const std::string id = kStaged + std::to_string(::getpid());
   if (fs::is_directory(target_, error)) {
     replaces_ = !contents(target_).empty();
     in_place_ = !replaces_ || !can_change_places(target_);
   } else {
     fs::create_directories(target_.parent_path(), error);
   }
-  const fs::path staged = in_place_ ? target_ / id : fs::path(target_.string() + id);
-  if (!error) fs::remove_all(staged, error);
-  if (!error) fs::create_directory(staged, error);
+  const fs::path prefix = in_place_ ? target_ / kStaged : fs::path(target_.string() + kStaged);
+  const fs::path staged = prefix.string() + std::to_string(::getpid());
+  if (!error && resume && take_over(prefix)) {
+    if (staged_ != staged) fs::rename(staged_, staged, error);
+    resumed_ = true;
+  } else {
+    if (!error) fs::remove_all(staged, error);
+    if (!error) fs::create_directory(staged, error);
+  }
   if (error) fail("[out] cannot create '{}': {}", staged.string(), error.message());
   staged_ = staged;
+  if (!lock_) lock_ = FileLock::try_take((staged_ / kLock).string());
+}
+
+bool StagedFolder::take_over(const fs::path& prefix) {
+  std::error_code error;
+  std::vector<std::pair<fs::file_time_type, fs::path>> left;
+  for (fs::directory_iterator it(prefix.parent_path(), error), end; !error && it != end;
+       it.increment(error)) {
+    const bool named = it->path().filename().string().starts_with(prefix.filename().string());
+    std::error_code missing;
+    const auto time = fs::last_write_time(it->path() / marker_, missing);
+    if (named && !missing) left.emplace_back(time, it->path());
+  }
+  std::sort(left.rbegin(), left.rend());
+  for (const auto& [time, path] : left) {
+    lock_ = FileLock::try_take((path / kLock).string());
+    if (!lock_) continue;
+    staged_ = path;
+    remove_temporaries(path);
+    return true;
+  }
+  return false;
 }
 
 StagedFolder::~StagedFolder() {
   std::error_code ignored;
-  if (!staged_.empty()) fs::remove_all(staged_, ignored);
+  if (staged_.empty() || (resume_ && fs::exists(staged_ / marker_, ignored))) return;
+  fs::remove_all(staged_, ignored);
 }
 
 void StagedFolder::check_target(bool force) const {
@@ -112,6 +153,9 @@ void StagedFolder::move_into_target() {
 
 // A full folder changes places with the new one, and is what is removed then.
 void StagedFolder::commit() {
+  std::error_code ignored;
+  if (!marker_.empty()) fs::remove(staged_ / marker_, ignored);
+  fs::remove(staged_ / kLock, ignored);
   if (in_place_) {
     move_into_target();
     return;

@@ -1,10 +1,15 @@
 // lathe data: turns text into token shards, and inspects them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "base/content_hash.h"
 #include "base/cpu_limits.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/progress_line.h"
 #include "base/staged_folder.h"
@@ -25,12 +30,14 @@ struct PrepareOptions {
   std::string out;
   std::vector<std::string> inputs;
   std::vector<std::string> extensions;
-  std::string split_on;
+  DocumentRules rules;
   double val_fraction = 0.01;
+  i64 split_seed = 0;
   i64 shard_tokens = kDefaultShardTokens;
   i64 skip_bad = 0;
   int threads = 0;
   bool force = false;
+  bool resume = false;
 };
 
 // \n, \t, \r and \\ as in a C string.
@@ -48,30 +55,67 @@ std::string unescape(const std::string& text) {
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
+std::string progress_text(const DocumentReader& reader, const PrepareProgress& done,
+                          double seconds) {
+  const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
+  const double rate = static_cast<double>(done.n_bytes - done.resumed_bytes) / 1e6 / seconds;
+  std::string text = format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
+                            reader.n_files_done(), reader.n_files(), done.n_documents,
+                            static_cast<double>(done.n_tokens) / 1e6, megabytes, rate);
+  // By the bytes on the disk, since nobody knows what packed ones hold.
+  const auto all = reader.bytes_in_all();
+  const double taken = static_cast<double>(reader.bytes_taken());
+  if (all && taken > 0 && rate > 0) {
+    // Packed as what has been read so far.
+    const double left = std::max(0.0, static_cast<double>(*all) - taken) * megabytes / taken;
+    text += format(", {} left", duration_text(left / rate));
+  }
+  return text;
+}
+
+// All that the shards depend on.
+Json command_of(const PrepareOptions& options, const Tokenizer& tokenizer,
+                const std::vector<std::string>& files) {
+  return {
+      {"tokenizer", tokenizer.fingerprint()},   {"input files", hash_text(identity_of(files))},
+      {"--val-fraction", options.val_fraction}, {"--split-seed", options.split_seed},
+      {"--shard-tokens", options.shard_tokens}, {"--split-on", options.rules.split_on},
+      {"--text-key", options.rules.text_key},   {"--max-document-bytes", options.rules.most_bytes}};
+}
+
 int prepare(const PrepareOptions& options) {
   const auto tokenizer = load_tokenizer(options.tokenizer);
-  InterruptGuard interrupts("[data] interrupted; nothing was written");
+  InterruptGuard interrupts(options.resume ? "[data] interrupted; the same command goes on"
+                                           : "[data] interrupted; nothing was written");
   const auto folder = interrupts.undisturbed([&] {
-    auto made = std::make_unique<StagedFolder>(options.out, kDatasetFile, options.force);
-    interrupts.set_clean_up([path = made->path()] { StagedFolder::remove(path); });
+    auto made = std::make_unique<StagedFolder>(options.out, kDatasetFile, options.force,
+                                               kJournalFile, options.resume);
+    interrupts.set_clean_up([path = made->path(), keep = options.resume] {
+      if (!keep || !std::filesystem::exists(path + "/" + kJournalFile)) StagedFolder::remove(path);
+    });
     return made;
   });
+  DocumentRules rules = options.rules;
+  rules.split_on = unescape(rules.split_on);
   DocumentReader reader(list_input_files(options.inputs, options.extensions,
                                          {folder->target(), folder->path(), options.tokenizer}),
-                        unescape(options.split_on), options.skip_bad);
+                        rules, options.skip_bad);
   ProgressLine progress;
+  bool said = !folder->resumed();
   const EncodeOptions encoding{
       .val_fraction = options.val_fraction,
+      .split_seed = static_cast<uint64_t>(options.split_seed),
       .shard_tokens = options.shard_tokens,
-      .n_threads = options.threads > 0 ? options.threads : available_threads()};
+      .n_threads = options.threads > 0 ? options.threads : available_threads(),
+      .command = command_of(options, *tokenizer, reader.files()),
+      .resume = folder->resumed()};
   const DatasetInfo info =
       encode_corpus(reader, *tokenizer, folder->path(), encoding, [&](const PrepareProgress& done) {
-        if (!progress.is_due()) return;
-        const double megabytes = static_cast<double>(done.n_bytes) / 1e6;
-        progress.show(format("file {} of {}: {} documents, {:.1f} M tokens, {:.1f} MB, {:.1f} MB/s",
-                             reader.n_files_done(), reader.n_files(), done.n_documents,
-                             static_cast<double>(done.n_tokens) / 1e6, megabytes,
-                             megabytes / progress.seconds()));
+        if (!std::exchange(said, true)) {
+          say(format("{}: going on behind {:.1f} MB that were done before", options.out,
+                     static_cast<double>(done.resumed_bytes) / 1e6));
+        }
+        if (progress.is_due()) progress.show(progress_text(reader, done, progress.seconds()));
       });
   interrupts.undisturbed([&] {
     folder->commit();
@@ -129,31 +173,52 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   prepare_app
       ->add_option("input", options.inputs,
                    "text files (one document each, see --split-on), JSON lines (\"text\" of each "
-                   "line; known by .jsonl or by the first line), these in gzip or zstd, or folders "
-                   "of them")
+                   "line, see --text-key; known by .jsonl or by the first line), these in gzip or "
+                   "zstd, Parquet (its column \"text\"), or folders of them")
       ->required()
       ->type_name("INPUT");
   prepare_app
-      ->add_option("--val-fraction", options.val_fraction,
-                   "share of the documents for validation, chosen by their position (0: none)")
+      ->add_option(
+          "--val-fraction", options.val_fraction,
+          "share of the documents for validation, chosen by what they hold: equal ones fall on "
+          "one side, in whatever file and place (0: none)")
       ->check(CLI::Range(0.0, 0.999))
       ->type_name("F")
       ->capture_default_str();
   prepare_app
-      ->add_option("--split-on", options.split_on,
+      ->add_option("--split-seed", options.split_seed, "another seed chooses other documents")
+      ->check(WholeNumbers(0, INT64_MAX))
+      ->type_name("N")
+      ->capture_default_str();
+  prepare_app
+      ->add_option("--split-on", options.rules.split_on,
                    "text between two documents of one text file, \\n for a line end; files are "
                    "held in memory whole without it")
       ->type_name("TEXT");
+  prepare_app
+      ->add_option("--text-key", options.rules.text_key,
+                   "what the text is under: a key of JSON lines, a column of Parquet (doc.text: a "
+                   "field of a struct)")
+      ->type_name("KEY")
+      ->capture_default_str();
   prepare_app
       ->add_option("--extension", options.extensions,
                    "of folders only files with this ending (.py); may be repeated")
       ->type_name("EXT")
       ->allow_extra_args(false);
   prepare_app
-      ->add_option("--skip-bad", options.skip_bad,
-                   "go on past as many lines that are not JSON with text (default: none)")
+      ->add_option(
+          "--skip-bad", options.skip_bad,
+          "go on past as many bad documents: lines that are not JSON with text, nulls, NUL "
+          "bytes, documents too long (default: none)")
       ->check(CLI::Range(i64{0}, std::numeric_limits<i64>::max()))
       ->type_name("N");
+  prepare_app
+      ->add_option("--max-document-bytes", options.rules.most_bytes,
+                   "longer ones are bad documents, and are not held in memory")
+      ->check(WholeNumbers(1, i64{1} << 40))
+      ->type_name("N")
+      ->capture_default_str();
   prepare_app->add_option("--shard-tokens", options.shard_tokens, "most tokens in a shard")
       ->check(WholeNumbers(1, 2'000'000'000))
       ->type_name("N")
@@ -161,6 +226,9 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   prepare_app->add_option("--threads", options.threads, "threads that encode (default: all)")
       ->check(kThreads)
       ->type_name("N");
+  prepare_app->add_flag("--resume", options.resume,
+                        "go on with what the same command, killed, has left; what it interrupts "
+                        "itself stays for the next");
   prepare_app->add_flag("--force", options.force, "replace a folder prepared before");
   return prepare_app;
 }

@@ -26,6 +26,7 @@ struct TrainOptions {
   std::string out;
   std::vector<std::string> inputs;
   std::vector<std::string> extensions;
+  DocumentRules rules;
   int threads = 0;
 };
 
@@ -46,7 +47,8 @@ int train(const TrainOptions& options) {
   ProgressLine progress;
   // What is being written is no input.
   DocumentReader reader(
-      list_input_files(options.inputs, options.extensions, {file.path(), file.temporary_path()}));
+      list_input_files(options.inputs, options.extensions, {file.path(), file.temporary_path()}),
+      options.rules);
   const WordCounts counts = count_words(
       reader, options.threads > 0 ? options.threads : available_threads(),
       [&](const WordCounts& total) {
@@ -145,9 +147,15 @@ int cmd_tokenizer(int argc, char** argv) {
   train_app
       ->add_option(
           "text", options.inputs,
-          "text files, JSON lines (\"text\" of each line), these in gzip or zstd, or folders")
+          "text files, JSON lines (\"text\" of each line), these in gzip or zstd, Parquet, or "
+          "folders")
       ->required()
       ->type_name("TEXT");
+  train_app
+      ->add_option("--text-key", options.rules.text_key,
+                   "what the text is under: a key of JSON lines, a column of Parquet")
+      ->type_name("KEY")
+      ->capture_default_str();
   train_app
       ->add_option("--extension", options.extensions,
                    "of folders only files with this ending (.py); may be repeated")

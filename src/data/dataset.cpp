@@ -2,94 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "base/config_tree.h"
+#include "base/content_hash.h"
 #include "base/error.h"
-#include "base/suggest.h"
 
 namespace lathe {
-namespace {
-
-void check_keys(const Json& object, const std::vector<std::string>& known,
-                const std::string& where) {
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    fail("[data] {}: unknown key '{}'{}", where, key, did_you_mean(key, known));
-  }
-}
-
-i64 read_count(const Json& parent, const char* key, const std::string& where) {
-  const auto found = parent.find(key);
-  if (found == parent.end() || !found->is_number_integer() ||
-      (found->is_number_unsigned() && found->get<uint64_t>() >> 63 != 0) || found->get<i64>() < 0) {
-    fail("[data] {}: '{}' is {}, expected a whole number of at least 0", where, key,
-         found == parent.end() ? "missing" : found->dump(-1, ' ', true));
-  }
-  return found->get<i64>();
-}
-
-SplitInfo read_split(const Json& root, const char* key, const std::string& where) {
-  const auto found = root.find(key);
-  if (found == root.end() || !found->is_object()) {
-    fail("[data] {}: '{}' is missing, expected an object; prepare the data again", where, key);
-  }
-  check_keys(*found, {"tokens", "bytes", "documents"}, where);
-  return {read_count(*found, "tokens", where), read_count(*found, "bytes", where),
-          read_count(*found, "documents", where)};
-}
-
-Json split_json(const SplitInfo& split) {
-  return {{"tokens", split.tokens}, {"bytes", split.bytes}, {"documents", split.documents}};
-}
-
-}  // namespace
-
-DatasetInfo parse_dataset_info(std::string_view text, const std::string& where) {
-  const Json root = parse_json(text, "[data] " + where);
-  if (!root.is_object()) fail("[data] {}: not a JSON object; is the file whole?", where);
-  check_keys(root, {"tokenizer", "vocab_size", "train", "val"}, where);
-  DatasetInfo info;
-  const auto tokenizer = root.find("tokenizer");
-  if (tokenizer == root.end() || !tokenizer->is_string()) {
-    fail("[data] {}: 'tokenizer' is missing, expected the name of the tokenizer's file", where);
-  }
-  info.tokenizer = tokenizer->get<std::string>();
-  if (!is_plain_file_name(info.tokenizer)) {
-    fail("[data] {}: 'tokenizer' is '{}', expected a file name inside the folder", where,
-         info.tokenizer.c_str());
-  }
-  info.vocab_size = read_count(root, "vocab_size", where);
-  if (info.vocab_size == 0) {
-    fail("[data] {}: 'vocab_size' is 0, expected at least 1; prepare the data again", where);
-  }
-  info.train = read_split(root, "train", where);
-  info.val = read_split(root, "val", where);
-  return info;
-}
-
-std::string to_json(const DatasetInfo& info) {
-  const Json root = {{"tokenizer", info.tokenizer},
-                     {"vocab_size", info.vocab_size},
-                     {"train", split_json(info.train)},
-                     {"val", split_json(info.val)}};
-  return root.dump(2) + "\n";
-}
-
-DatasetInfo load_dataset_info(const std::string& dir) {
-  const std::string path = dir + "/" + kDatasetFile;
-  if (!has_dataset_info(dir)) {
-    fail("[data] '{}' has no dataset.json, expected a folder made by 'lathe data prepare'", dir);
-  }
-  return parse_dataset_info(read_text_file(path), path);
-}
-
-bool has_dataset_info(const std::string& dir) {
-  std::error_code ignored;
-  return std::filesystem::exists(dir + "/" + kDatasetFile, ignored);
-}
 
 int32_t require_end_of_text(const Tokenizer& tokenizer) {
   const auto id = tokenizer.end_of_text();
@@ -101,21 +19,17 @@ int32_t require_end_of_text(const Tokenizer& tokenizer) {
   return *id;
 }
 
-bool is_validation_document(i64 index, double val_fraction) {
-  // splitmix64: neighbouring indices give unrelated numbers.
-  uint64_t x = static_cast<uint64_t>(index) + 0x9E3779B97F4A7C15u;
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  x ^= x >> 31;
-  return static_cast<double>(x >> 11) * 0x1p-53 < val_fraction;
+bool is_validation_document(uint64_t hash, double val_fraction, uint64_t split_seed) {
+  return static_cast<double>(content_hash(hash, split_seed) >> 11) * 0x1p-53 < val_fraction;
 }
 
 DatasetWriter::DatasetWriter(const std::string& dir, const Tokenizer& tokenizer,
-                             double val_fraction, i64 shard_tokens)
+                             double val_fraction, i64 shard_tokens, uint64_t split_seed)
     : dir_(dir),
       tokenizer_(tokenizer),
       end_of_text_(require_end_of_text(tokenizer)),
       val_fraction_(val_fraction),
+      split_seed_(split_seed),
       train_{ShardWriter(dir, "train", tokenizer.vocab_size(), shard_tokens), {}},
       val_{ShardWriter(dir, "val", tokenizer.vocab_size(), shard_tokens), {}} {
   if (!(val_fraction >= 0 && val_fraction < 1)) {
@@ -130,51 +44,80 @@ void DatasetWriter::put(Split& split, std::span<const int32_t> ids, i64 n_bytes)
   ++split.info.documents;
 }
 
-void DatasetWriter::put_held() {
-  const bool to_val = is_validation_document(n_documents_ - 1, val_fraction_);
-  put(to_val ? val_ : train_, held_, held_bytes_);
+DatasetWriter::Split& DatasetWriter::side_of(uint64_t hash) {
+  return is_validation_document(hash, val_fraction_, split_seed_) ? val_ : train_;
 }
 
-void DatasetWriter::add_document(std::vector<int32_t> ids, i64 n_bytes) {
+void DatasetWriter::hold(Held document) {
+  if (!held_) {
+    held_ = std::move(document);
+    return;
+  }
+  if (document.hash < held_->hash) std::swap(*held_, document);
+  put(side_of(document.hash), document.ids, document.n_bytes);
+}
+
+void DatasetWriter::add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash) {
   if (ids.empty()) return;
-  if (n_documents_ > 0) put_held();
   ids.insert(ids.begin(), end_of_text_);
-  held_ = std::move(ids);
-  held_bytes_ = n_bytes;
   ++n_documents_;
+  Split& side = side_of(hash);
+  if (held_ && &side_of(held_->hash) != &side) {
+    put(side_of(held_->hash), held_->ids, held_->n_bytes);
+    held_.reset();
+  }
+  const bool both = val_fraction_ == 0 || (n_documents_ > 1 && !held_);
+  if (both) return put(side, ids, n_bytes);
+  hold({std::move(ids), n_bytes, hash});
 }
 
 void DatasetWriter::divide_held() {
-  const auto n = static_cast<i64>(held_.size());  // end of text and at least one more
+  const auto n = static_cast<i64>(held_->ids.size());  // end of text and at least one more
   const auto wanted = static_cast<i64>(std::llround(val_fraction_ * static_cast<double>(n)));
   const auto n_val = static_cast<size_t>(std::clamp<i64>(wanted, 1, n - 1));
-  const std::span<const int32_t> all = held_;
+  const std::span<const int32_t> all = held_->ids;
   const auto tail = all.last(n_val);
   // Decoding the tail by itself would put U+FFFD for a character that is cut in two.
   i64 tail_bytes = 0;
   for (const int32_t id : tail) tail_bytes += static_cast<i64>(tokenizer_.token_bytes(id).size());
-  put(train_, all.first(all.size() - n_val), std::max<i64>(held_bytes_ - tail_bytes, 0));
-  put(val_, tail, std::min(tail_bytes, held_bytes_));
+  put(train_, all.first(all.size() - n_val), std::max<i64>(held_->n_bytes - tail_bytes, 0));
+  put(val_, tail, std::min(tail_bytes, held_->n_bytes));
+}
+
+void DatasetWriter::resume(const DatasetProgress& progress) {
+  for (auto [split, from] : {std::pair(&train_, &progress.train), {&val_, &progress.val}}) {
+    split->writer.resume(from->shards);
+    split->info = from->sums;
+    n_documents_ += from->sums.documents;
+  }
+}
+
+std::optional<DatasetProgress> DatasetWriter::progress() {
+  if (held_ || n_documents_ == 0) return std::nullopt;
+  return DatasetProgress{{train_.info, train_.writer.progress()},
+                         {val_.info, val_.writer.progress()}};
+}
+
+i64 DatasetWriter::n_shards() const {
+  return static_cast<i64>(train_.writer.shards().size() + val_.writer.shards().size());
 }
 
 DatasetInfo DatasetWriter::finish() {
   if (n_documents_ == 0) {
     fail("[data] the inputs hold no text, expected at least one document that is not empty");
   }
-  if (val_fraction_ == 0) {
-    put(train_, held_, held_bytes_);
-  } else if (n_documents_ == 1) {
+  if (held_ && n_documents_ == 1) {
     divide_held();
-  } else if (val_.info.documents == 0) {
-    put(val_, held_, held_bytes_);
-  } else if (train_.info.documents == 0) {
-    put(train_, held_, held_bytes_);
-  } else {
-    put_held();
+  } else if (held_) {
+    Split& other = &side_of(held_->hash) == &train_ ? val_ : train_;
+    put(other, held_->ids, held_->n_bytes);
   }
   train_.writer.finish();
   val_.writer.finish();
-  DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info};
+  train_.info.shards = train_.writer.shards();
+  val_.info.shards = val_.writer.shards();
+  DatasetInfo info{tokenizer_.save(dir_), tokenizer_.vocab_size(), train_.info, val_.info,
+                   tokenizer_.fingerprint()};
   write_file_atomically(dir_ + "/" + kDatasetFile, to_json(info));
   return info;
 }

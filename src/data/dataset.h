@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,18 +18,21 @@ namespace lathe {
 inline constexpr const char* kDatasetFile = "dataset.json";
 
 struct SplitInfo {
-  i64 tokens = 0;     // with the end-of-text tokens
-  i64 bytes = 0;      // of the source text (UTF-8), for bits per byte
-  i64 documents = 0;  // a single document that is divided counts in both splits
+  i64 tokens = 0;                   // with the end-of-text tokens
+  i64 bytes = 0;                    // of the source text (UTF-8), for bits per byte
+  i64 documents = 0;                // a single document that is divided counts in both splits
+  std::vector<ShardInfo> shards{};  // in their order; none where an older version has written it
 };
 
-// dataset.json: {"tokenizer": file, "vocab_size": n, "train": {"tokens", "bytes", "documents"},
-// "val": {…}}
+// dataset.json: {"tokenizer": file, "fingerprint": of it, "vocab_size": n, "train": {"tokens",
+// "bytes", "documents"}, "val": {…}, "shards": {"train": [{"file", "tokens", "checksum"}, …],
+// "val"}}
 struct DatasetInfo {
   std::string tokenizer;  // file name inside the folder
   i64 vocab_size = 0;
   SplitInfo train;
   SplitInfo val;
+  std::string fingerprint{};  // Tokenizer::fingerprint(); "": an older version has written it
 };
 
 // Throws Error beginning with `where` when a key is missing, unknown or out of range.
@@ -42,23 +46,41 @@ bool has_dataset_info(const std::string& dir);
 // The token between two documents. Throws Error where the tokenizer has none.
 int32_t require_end_of_text(const Tokenizer& tokenizer);
 
-// Whether document number `index` belongs to validation: a pure function, spread over the corpus.
-bool is_validation_document(i64 index, double val_fraction);
+// Whether a document, by the content_hash() of its text, belongs to validation: equal texts fall on
+// one side, whatever file and place they come from, and `val_fraction` of all texts do.
+bool is_validation_document(uint64_t hash, double val_fraction, uint64_t split_seed = 0);
+
+// How far a DatasetWriter is.
+struct SplitProgress {
+  SplitInfo sums;  // but for the shards
+  ShardProgress shards;
+};
+struct DatasetProgress {
+  SplitProgress train, val;
+};
 
 // Fills an empty folder from documents in order. One thread at a time.
 //
-// The end-of-text token comes before every document. With val_fraction > 0 validation gets at least
-// one document: the last one where chance gives it none (and training likewise). A corpus of one
-// document is divided: the last val_fraction of its tokens are validation.
+// The end-of-text token comes before every document. is_validation_document() says on which side
+// one goes; with val_fraction > 0 neither side is left without any: where all would go to one, that
+// with the least hash goes to the other, whatever its place (and is held so long: the other
+// documents of a side keep their order). A corpus of one document is divided:
+// the last val_fraction of its tokens are validation.
 class DatasetWriter {
  public:
   // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
   // end-of-text token.
   DatasetWriter(const std::string& dir, const Tokenizer& tokenizer, double val_fraction,
-                i64 shard_tokens = kDefaultShardTokens);
+                i64 shard_tokens = kDefaultShardTokens, uint64_t split_seed = 0);
 
-  // `ids`: the document without end-of-text; `n_bytes`: of its text.
-  void add_document(std::vector<int32_t> ids, i64 n_bytes);
+  // Goes on where an earlier one of the same arguments was.
+  void resume(const DatasetProgress& progress);
+  // What has been added so far, flushed to the disk; nothing while a document is held.
+  std::optional<DatasetProgress> progress();
+  i64 n_shards() const;  // whole ones
+
+  // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its content_hash().
+  void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash);
   // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
   DatasetInfo finish();
 
@@ -67,18 +89,26 @@ class DatasetWriter {
     ShardWriter writer;
     SplitInfo info;
   };
+  // A document that is not written yet.
+  struct Held {
+    std::vector<int32_t> ids;  // with its end-of-text token
+    i64 n_bytes = 0;
+    uint64_t hash = 0;
+  };
+  Split& side_of(uint64_t hash);
   void put(Split& split, std::span<const int32_t> ids, i64 n_bytes);
-  void put_held();
+  // Puts all but the one of both with the least hash, which is held.
+  void hold(Held document);
   void divide_held();
 
   std::string dir_;
   const Tokenizer& tokenizer_;
   int32_t end_of_text_;
   double val_fraction_;
+  uint64_t split_seed_;
   Split train_;
   Split val_;
-  std::vector<int32_t> held_;  // the last document, with its end-of-text token: see above
-  i64 held_bytes_ = 0;
+  std::optional<Held> held_;  // while all documents so far fall on one side
   i64 n_documents_ = 0;
 };
 

@@ -1,9 +1,11 @@
 #include "data/document_reader.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/packing.h"
+#include "data/parquet_reader.h"
 #include "data/text_format.h"
 
 namespace lathe {
@@ -18,13 +20,26 @@ std::string_view trimmed(std::string_view text) {
 }
 
 // {…, "text": …} by its outline: a record stays one where something in it is wrong.
-bool looks_like_record(std::string_view line) {
+bool looks_like_record(std::string_view line, const std::string& key) {
   line = trimmed(line);
   if (!line.starts_with('{') || !line.ends_with('}')) return false;
-  for (size_t at = line.find("\"text\""); at != line.npos; at = line.find("\"text\"", at + 1)) {
-    if (trimmed(line.substr(at + 6)).starts_with(':')) return true;
+  const std::string quoted = '"' + key + '"';
+  for (size_t at = line.find(quoted); at != line.npos; at = line.find(quoted, at + 1)) {
+    if (trimmed(line.substr(at + quoted.size())).starts_with(':')) return true;
   }
   return false;
+}
+
+// Nothing where one of them is no file of its own: a pipe.
+std::optional<i64> size_of(const std::vector<std::string>& files) {
+  i64 sum = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
+    sum += static_cast<i64>(std::filesystem::file_size(file, error));
+    if (error) return std::nullopt;
+  }
+  return sum;
 }
 
 // A .json that is no JSON lines is refused; `line` is its first one that is not blank.
@@ -44,11 +59,20 @@ void check_json_file(std::string_view line, bool more_behind, const std::string&
   }
 }
 
+[[noreturn]] void fail_too_long(const std::string& where, i64 begin, i64 most_bytes) {
+  throw BadDocument(
+      format("[data] {}: the document at byte {} has more than {} bytes, expected at most that; "
+             "--split-on divides a text, --max-document-bytes allows more",
+             where, begin + 1, most_bytes));
+}
+
 }  // namespace
 
 DocumentStream::DocumentStream(std::unique_ptr<ByteSource> source, std::string name,
-                               std::string split_on)
-    : parts_(std::move(source), ""), name_(std::move(name)), split_on_(std::move(split_on)) {}
+                               DocumentRules rules)
+    : parts_(std::move(source), ""), name_(std::move(name)), rules_(std::move(rules)) {
+  parts_.set_most_bytes(static_cast<size_t>(rules_.most_bytes));
+}
 
 void DocumentStream::open() {
   const std::string_view name = without_packing(name_);
@@ -61,11 +85,20 @@ void DocumentStream::open() {
   if (json || (object && !json_lines_ && !has_ending(name, ".txt"))) {
     const std::string_view line = parts_.peek_line();
     if (json) check_json_file(line, line.size() < parts_.buffered().size(), name_);
-    json_lines_ = json || looks_like_record(line);
+    json_lines_ = json || looks_like_record(line, rules_.text_key);
   }
   if (object && !json_lines_) check_is_text(parts_.peek(kFormatBytes), name_);
-  parts_.set_separator(json_lines_ ? "\n" : split_on_);
+  parts_.set_separator(json_lines_ ? "\n" : rules_.split_on);
   opened_ = true;
+}
+
+void DocumentStream::skip_to(const SourcePlace& place) {
+  if (!opened_) open();
+  if (place.offset < parts_.offset() || !parts_.skip_to(place.offset)) {
+    fail("[data] '{}' has no byte {} any more, expected the file that was read before", name_,
+         place.offset);
+  }
+  line_ = place.line;
 }
 
 bool DocumentStream::next(std::string& document) {
@@ -73,10 +106,14 @@ bool DocumentStream::next(std::string& document) {
   for (;;) {
     const i64 begin = parts_.offset();
     if (!parts_.next(document)) return false;
+    if (json_lines_) ++line_;
+    if (parts_.was_too_long()) {
+      const std::string where = json_lines_ ? format("{}:{}", name_, line_) : format("'{}'", name_);
+      fail_too_long(where, begin, rules_.most_bytes);
+    }
     if (json_lines_) {
-      ++line_;
       if (document.find_first_not_of(kBlanks) == std::string::npos) continue;
-      document = parse_json_line(document, format("{}:{}", name_, line_));
+      document = parse_json_line(document, format("{}:{}", name_, line_), rules_.text_key);
     } else if (const size_t at = document.find('\0'); at != std::string::npos) {
       throw BadDocument(format("[data] '{}': byte {} is NUL, expected text", name_,
                                begin + static_cast<i64>(at) + 1));
@@ -85,19 +122,44 @@ bool DocumentStream::next(std::string& document) {
   }
 }
 
-DocumentReader::DocumentReader(std::vector<std::string> files, std::string split_on, i64 max_bad)
-    : files_(std::move(files)), split_on_(std::move(split_on)), max_bad_(max_bad) {}
+DocumentReader::DocumentReader(std::vector<std::string> files, DocumentRules rules, i64 max_bad)
+    : files_(std::move(files)),
+      rules_(std::move(rules)),
+      max_bad_(max_bad),
+      bytes_in_all_(size_of(files_)) {}
+
+std::unique_ptr<DocumentSource> DocumentReader::open(const std::string& path) const {
+  if (has_ending(without_packing(path), ".parquet") || is_parquet_file(path)) {
+    return std::make_unique<ParquetDocuments>(path, rules_.text_key, rules_.most_bytes);
+  }
+  return std::make_unique<DocumentStream>(open_byte_source(path), path, rules_);
+}
+
+void DocumentReader::skip_to(const ReadPlace& place) {
+  if (place.file >= files_.size()) {
+    fail("[data] {} input files, expected more than {} to go on from", files_.size(), place.file);
+  }
+  if (const auto before =
+          size_of({files_.begin(), files_.begin() + static_cast<i64>(place.file)})) {
+    bytes_done_ = *before;
+  }
+  n_opened_ = place.file + 1;
+  source_ = open(files_[place.file]);
+  source_->skip_to(place.in_file);
+  n_bad_ = place.n_bad;
+  first_bad_ = place.first_bad;
+}
 
 bool DocumentReader::next(std::string& document) {
   for (;;) {
-    if (!stream_) {
+    if (!source_) {
       if (n_opened_ == files_.size()) return false;
-      const std::string& path = files_[n_opened_++];
-      stream_.emplace(open_byte_source(path), path, split_on_);
+      source_ = open(files_[n_opened_++]);
     }
     try {
-      if (stream_->next(document)) return true;
-      stream_.reset();
+      if (source_->next(document)) return true;
+      bytes_done_ += source_->bytes_taken();
+      source_.reset();
     } catch (const BadDocument& bad) {
       if (n_bad_ == max_bad_) {
         if (n_bad_ == 0) throw;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/packing.h"
 #include "data/dataset.h"
+#include "data/prepare_journal.h"
 #include "data/text_format.h"
 
 namespace lathe {
@@ -21,8 +22,10 @@ namespace fs = std::filesystem;
 // A file or folder under whatever name.
 using Identity = std::pair<dev_t, ino_t>;
 
-// Tokens that `lathe data prepare` has made of text, no text.
+// Tokens that `lathe data prepare` has made of text, or a killed one has left, no text.
 bool is_prepared(const std::string& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder + "/" + kJournalFile, ignored)) return true;
   if (!has_dataset_info(folder)) return false;
   const std::vector<std::string> shards = find_shards(folder, "");
   return std::any_of(shards.begin(), shards.end(), is_shard_file);

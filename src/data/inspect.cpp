@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "data/dataset.h"
+#include "data/manifest.h"
 
 namespace lathe {
 
@@ -18,6 +18,7 @@ Json inspect_split(const std::string& dir, const char* split, const SplitInfo* c
   }
   if (files.empty()) return nullptr;
   const TokenStream stream(files);
+  if (claimed != nullptr) check_shards(stream, *claimed, dir);
   Json result = {
       {"tokens", stream.size()}, {"shards", stream.n_shards()}, {"max_id", stream.max_token()}};
   if (claimed == nullptr) return result;
@@ -48,6 +49,7 @@ Json inspect_dataset(const std::string& dir) {
     claimed = load_dataset_info(dir);
     root["tokenizer"] = claimed.tokenizer;
     root["vocab_size"] = claimed.vocab_size;
+    if (!claimed.fingerprint.empty()) root["fingerprint"] = claimed.fingerprint;
   }
   root["train"] = inspect_split(dir, "train", described ? &claimed.train : nullptr);
   root["val"] = inspect_split(dir, "val", described ? &claimed.val : nullptr);
@@ -59,6 +61,8 @@ Json inspect_dataset(const std::string& dir) {
   }
   if (described) {
     for (const char* split : {"train", "val"}) check_ids(dir, root[split], claimed.vocab_size);
+    const std::string file = dir + "/" + claimed.tokenizer;
+    check_tokenizer(claimed, dir, *load_tokenizer(file), file);
   }
   return root;
 }

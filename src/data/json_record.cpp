@@ -11,7 +11,7 @@ constexpr std::string_view kBlanks = " \t\r\n";
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view line) : line_(line) {}
+  Scanner(std::string_view line, std::string_view key) : line_(line), key_(key) {}
 
   JsonRecord scan() {
     JsonRecord record;
@@ -35,7 +35,7 @@ class Scanner {
       do {
         std::string key;
         if (!scan_key(key)) return false;
-        if (key != "text") {
+        if (key != key_) {
           if (!skip_value()) return false;
         } else if (next_is('"')) {
           if (!scan_string(text.emplace(), Halves::kRefused)) return false;
@@ -228,21 +228,25 @@ class Scanner {
   }
 
   std::string_view line_;
+  std::string_view key_;
   size_t at_ = 0;
   std::string problem_;
 };
 
 }  // namespace
 
-JsonRecord scan_json_record(std::string_view line) { return Scanner(line).scan(); }
+JsonRecord scan_json_record(std::string_view line, std::string_view key) {
+  return Scanner(line, key).scan();
+}
 
-std::string parse_json_line(std::string_view line, const std::string& where) {
-  JsonRecord record = scan_json_record(line);
+std::string parse_json_line(std::string_view line, const std::string& where, std::string_view key) {
+  JsonRecord record = scan_json_record(line, key);
   if (!record.problem.empty()) {
     throw BadDocument(format("[data] {}: not JSON {}", where, record.problem));
   }
   if (!record.text) {
-    throw BadDocument(format("[data] {}: no text under \"text\", expected {{\"text\": …}}", where));
+    throw BadDocument(
+        format("[data] {}: no text under \"{}\", expected {{\"{}\": …}}", where, key, key));
   }
   return std::move(*record.text);
 }

@@ -5,29 +5,26 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
+#include "data/document_source.h"
 
 namespace lathe {
 
-// One document is not what it should be; those behind it can still be read.
-class BadDocument : public Error {
- public:
-  using Error::Error;
-};
+inline constexpr const char* kTextKey = "text";
 
-// What a line holds. All of it is checked against RFC 8259 and to be UTF-8, but only "text" must
+// What a line holds. All of it is checked against RFC 8259 and to be UTF-8, but only the text must
 // also have a value: a number of any size (1e999) or half of a surrogate pair is no matter
 // elsewhere.
 struct JsonRecord {
-  std::optional<std::string> text;  // under "text" of the outermost object; of several the last
+  std::optional<std::string> text;  // under `key` of the outermost object; of several the last
   std::string problem;              // "": none; else "at byte 12: found …, expected …"
   bool cut_short = false;           // the problem is that the line ends before the object does
 };
 
 // `line`: one object with blanks round it.
-JsonRecord scan_json_record(std::string_view line);
+JsonRecord scan_json_record(std::string_view line, std::string_view key = kTextKey);
 
 // The text of the record. Throws BadDocument beginning with `where` where there is none.
-std::string parse_json_line(std::string_view line, const std::string& where);
+std::string parse_json_line(std::string_view line, const std::string& where,
+                            std::string_view key = kTextKey);
 
 }  // namespace lathe

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/checksum.h"
 #include "base/error.h"
 
 namespace lathe {
@@ -121,11 +122,16 @@ ShardWriter::ShardWriter(std::string dir, std::string name, i64 vocab_size, i64 
   }
 }
 
-void ShardWriter::open_shard() {
-  file_.emplace(dir_ + "/" + name_ + format("_{:06d}.bin", n_shards_));
+std::string ShardWriter::next_name() const { return name_ + format("_{:06d}.bin", shards_.size()); }
+
+void ShardWriter::open_shard(uint64_t size) {
+  const std::string path = dir_ + "/" + next_name();
+  file_.emplace(path, path + ".part", size);
+  if (size > 0) return;
   const std::vector<char> header(kShardHeaderBytes);
   file_->write(header.data(), header.size());
   in_shard_ = 0;
+  checksum_ = 0;
 }
 
 void ShardWriter::close_shard() {
@@ -141,7 +147,33 @@ void ShardWriter::close_shard() {
   file_->write_at(0, words, sizeof words);
   file_->commit();
   file_.reset();
-  ++n_shards_;
+  shards_.push_back({next_name(), in_shard_, checksum_});
+}
+
+ShardProgress ShardWriter::progress() {
+  if (file_) file_->sync();
+  return {shards_, file_ ? in_shard_ : 0, file_ ? checksum_ : 0};
+}
+
+void ShardWriter::resume(const ShardProgress& progress) {
+  for (const ShardInfo& shard : progress.shards) {
+    if (Shard(dir_ + "/" + shard.file).size() != shard.tokens) {
+      fail("[shard] {}/{} has not the {} tokens written before; begin anew", dir_, shard.file,
+           shard.tokens);
+    }
+    n_tokens_ += shard.tokens;
+  }
+  shards_ = progress.shards;
+  if (progress.in_shard == 0) return;
+  const auto n_bytes = static_cast<size_t>(progress.in_shard * bytes_per_token_);
+  open_shard(kShardHeaderBytes + n_bytes);
+  const MappedFile written(file_->temporary_path());
+  checksum_ = checksum(written.bytes().subspan(kShardHeaderBytes, n_bytes));
+  if (checksum_ != progress.checksum) {
+    fail("[shard] {} is not what was written before; begin anew", file_->temporary_path());
+  }
+  in_shard_ = progress.in_shard;
+  n_tokens_ += in_shard_;
 }
 
 void ShardWriter::append(std::span<const int32_t> ids) {
@@ -153,12 +185,13 @@ void ShardWriter::append(std::span<const int32_t> ids) {
   while (!ids.empty()) {
     if (!file_) open_shard();
     const size_t n = std::min(ids.size(), static_cast<size_t>(shard_tokens_ - in_shard_));
+    std::span<const std::byte> bytes = std::as_bytes(ids.first(n));
     if (bytes_per_token_ == 2) {
       narrow_.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n));
-      file_->write(narrow_.data(), 2 * n);
-    } else {
-      file_->write(ids.data(), 4 * n);
+      bytes = std::as_bytes(std::span(narrow_));
     }
+    file_->write(bytes.data(), bytes.size());
+    checksum_ = checksum(bytes, checksum_);
     in_shard_ += static_cast<i64>(n);
     n_tokens_ += static_cast<i64>(n);
     ids = ids.subspan(n);

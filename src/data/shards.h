@@ -66,23 +66,45 @@ class Shard {
   ShardLayout layout_;
 };
 
+// What a shard was when it was written.
+struct ShardInfo {
+  std::string file;  // its name in the folder
+  i64 tokens = 0;
+  uint32_t checksum = 0;  // CRC-32 of the tokens as they lie
+};
+
+// How far a ShardWriter is.
+struct ShardProgress {
+  std::vector<ShardInfo> shards;  // the whole ones
+  i64 in_shard = 0;               // tokens of the one that is being written
+  uint32_t checksum = 0;          // of them
+};
+
 // Writes NAME_000000.bin, NAME_000001.bin, … of at most `shard_tokens` tokens each into `dir`;
 // version 1 where the vocabulary fits into 16 bits, else version 2. Each file appears whole, under
-// its name, when it is full or at finish(). One thread at a time.
+// its name, when it is full or at finish(); until then it is NAME_000000.bin.part. One thread at a
+// time.
 class ShardWriter {
  public:
   ShardWriter(std::string dir, std::string name, i64 vocab_size,
               i64 shard_tokens = kDefaultShardTokens);
+  // Goes on where an earlier one of the same arguments was, whatever that one has written since.
+  // Throws Error when what it had written then is not there.
+  void resume(const ShardProgress& progress);
+  // Flushed to the disk.
+  ShardProgress progress();
 
   // Throws Error for an id outside the vocabulary, and when the disk is full.
   void append(std::span<const int32_t> ids);
   // Completes the last file. Without tokens there is no file.
   void finish();
   i64 n_tokens() const { return n_tokens_; }
-  i64 n_shards() const { return n_shards_; }
+  // The whole ones so far.
+  const std::vector<ShardInfo>& shards() const { return shards_; }
 
  private:
-  void open_shard();
+  std::string next_name() const;
+  void open_shard(uint64_t size = 0);
   void close_shard();
 
   std::string dir_;
@@ -92,8 +114,9 @@ class ShardWriter {
   int bytes_per_token_;
   std::optional<AtomicFile> file_;
   i64 in_shard_ = 0;
+  uint32_t checksum_ = 0;  // of what is in it
   i64 n_tokens_ = 0;
-  i64 n_shards_ = 0;
+  std::vector<ShardInfo> shards_;
   std::vector<uint16_t> narrow_;
 };
 

@@ -49,7 +49,7 @@ constexpr Format kFormats[] = {
 constexpr Format kLetters[] = {
     {"BZh"sv, "bzip2", "lathe reads gzip and zstd; unpack it first"},
     {"ustar"sv, "a tar archive", kUnpack, 257},
-    {"PAR1"sv, "Parquet", kConvert},
+    {"PAR1"sv, "Parquet, of which the end must be read first", "give the file itself, not packed"},
     {"ARROW1"sv, "Arrow", kConvert},
     {"GGUF"sv, "a model (GGUF)", "give text"},
     {"{\""sv, "a model (safetensors)", "give text", 8},

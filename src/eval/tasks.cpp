@@ -6,9 +6,8 @@
 #include <optional>
 
 #include "base/suggest.h"
-#include "data/dataset.h"
 #include "data/document_reader.h"
-#include "data/shards.h"
+#include "data/manifest.h"
 #include "eval/perplexity.h"
 
 namespace lathe {
@@ -37,14 +36,32 @@ std::vector<int32_t> read_text_tokens(const std::string& path, const Tokenizer& 
   return tokens;
 }
 
-// A prepared folder's tokens are those of the model.
-void check_prepared(const std::string& folder, const Tokenizer& tokenizer) {
-  const i64 vocab_size = load_dataset_info(folder).vocab_size;
-  if (vocab_size == tokenizer.vocab_size()) return;
-  fail(
-      "[perplexity] {} was prepared with a tokenizer of {} tokens, the model's has {}; prepare it "
-      "with the model's",
-      folder, vocab_size, tokenizer.vocab_size());
+// The tokens of a prepared folder's validation split, or of a shard: whole, and those of the
+// model's tokenizer, as far as the folder says.
+TokenStream open_shards(const std::string& path, const TaskInput& input) {
+  std::error_code ignored;
+  TokenStream stream(path, "val");
+  stream.check_vocab(input.vocab_size);
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  const std::string beside = std::filesystem::path(path).parent_path().string();
+  const std::string folder = is_folder ? path : beside.empty() ? "." : beside;
+  if (!has_dataset_info(folder)) return stream;
+  const DatasetInfo info = load_dataset_info(folder);
+  if (is_folder) {
+    check_shards(stream, info.val, folder);
+  } else {
+    const std::string name = std::filesystem::path(path).filename().string();
+    SplitInfo one;
+    for (const SplitInfo* split : {&info.train, &info.val}) {
+      for (const ShardInfo& shard : split->shards) {
+        if (shard.file == name) one.shards.push_back(shard);
+      }
+    }
+    if (one.shards.empty()) return stream;  // not of this folder's making
+    check_shards(stream, one, folder);
+  }
+  check_tokenizer(info, folder, input.tokenizer, "the model's");
+  return stream;
 }
 
 // A text, JSON lines, a shard, or a prepared folder's validation split.
@@ -54,9 +71,7 @@ Json run_perplexity(Scorer& scorer, const TaskInput& input, const std::string& a
   std::optional<TokenStream> stream;
   std::optional<int32_t> start = input.tokenizer.end_of_text();
   if (std::filesystem::is_directory(argument, ignored) || is_shard_file(argument)) {
-    stream.emplace(argument, "val");
-    stream->check_vocab(input.vocab_size);
-    if (has_dataset_info(argument)) check_prepared(argument, input.tokenizer);
+    stream.emplace(open_shards(argument, input));
   } else {
     if (input.begin_token >= 0) start = static_cast<int32_t>(input.begin_token);
     tokens = read_text_tokens(argument, input.tokenizer, start);

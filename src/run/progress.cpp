@@ -2,18 +2,12 @@
 
 #include <cmath>
 
+#include "base/duration.h"
 #include "base/error.h"
 
 namespace lathe {
 
 namespace {
-
-std::string duration(double seconds) {
-  const i64 s = static_cast<i64>(seconds + 0.5);
-  if (s < 60) return format("{}s", s);
-  if (s < 3600) return format("{}m{:02}s", s / 60, s % 60);
-  return format("{}h{:02}m", s / 3600, s / 60 % 60);
-}
 
 std::string rate(double per_s) {
   return per_s >= 10000 ? format("{:.1f}k", per_s / 1000) : format("{:.0f}", per_s);
@@ -22,7 +16,7 @@ std::string rate(double per_s) {
 std::string all_numbers(const StepMetrics& m, double seconds_left) {
   return format("loss {:.4f}  lr {:.2e}  norm {:.2f}  {} tokens/s  {:.0f}% of peak  {} left",
                 m.loss, m.lr, m.grad_norm, rate(m.tokens_per_s), 100 * m.peak_share,
-                duration(seconds_left));
+                duration_text(seconds_left));
 }
 
 }  // namespace
@@ -30,7 +24,7 @@ std::string all_numbers(const StepMetrics& m, double seconds_left) {
 std::string progress_text(const StepMetrics& m, double seconds_left, int columns) {
   const std::string at = format("{}/{}", m.step, m.steps), loss = format("loss {:.4f}", m.loss),
                     speed = format("{} tokens/s", rate(m.tokens_per_s)),
-                    left = duration(seconds_left) + " left";
+                    left = duration_text(seconds_left) + " left";
   const std::string all = all_numbers(m, seconds_left);
   constexpr i64 kBar = 24;
   std::string bar(static_cast<size_t>(kBar * m.step / m.steps), '=');

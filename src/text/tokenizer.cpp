@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/atomic_file.h"
+#include "base/content_hash.h"
 #include "base/error.h"
 #include "text/bpe_definition.h"
 #include "text/tokenizer_bpe.h"
@@ -71,6 +72,15 @@ std::optional<int32_t> first_of(const Tokenizer& tokenizer,
   return std::nullopt;
 }
 
+// Where tokenizers with one vocabulary differ: how they cut words, digits, blanks, scripts.
+constexpr std::string_view kProbe =
+    "It's 12345 o'clock, they'll say; 3.14159 or -2e10?\r\n\tint main() { return x[0] != 'y'; }\n\n"
+    "   Grüße aus Köln, naïve café – „ja“. Привет, мир! 你好，世界。 こんにちは 한국어 हिन्दी عربي "
+    "\xF0\x9F\x99\x82\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD e\xCC\x81 \xEF\xAC\x81 "
+    "http://a.b/c?d=e&f=%20 CamelCase "
+    "snake_case ALLCAPS <|endoftext|> </s>\xC2\xA0"
+    "end  ";
+
 }  // namespace
 
 std::string Tokenizer::save(const std::string& dir) const {
@@ -104,6 +114,17 @@ void Tokenizer::append_ids_with_special(std::string_view text, std::vector<int32
     plain = at;
   }
   append_ids(text.substr(plain), out);
+}
+
+std::string Tokenizer::fingerprint() const {
+  uint64_t hash = 0;
+  const auto n = static_cast<int32_t>(vocab_size());
+  for (int32_t id = 0; id < n; ++id) hash = content_hash(token_bytes(id), hash);
+  for (const auto special : {end_of_text(), begin_of_text()}) {
+    hash = content_hash(static_cast<uint64_t>(special.value_or(-1)), hash);
+  }
+  for (const int32_t id : encode(kProbe)) hash = content_hash(static_cast<uint64_t>(id), hash);
+  return hash_text(hash);
 }
 
 std::optional<int32_t> Tokenizer::end_of_text() const {

@@ -70,6 +70,10 @@ class Tokenizer {
 
   // "" where it is no special token.
   std::string special_text(int32_t id) const;
+  // 16 hexadecimal digits that stand for what this tokenizer makes of text: the bytes of every
+  // token and the ids of a probe, whatever file it was read from.
+  std::string fingerprint() const;
+
   // Ends a document: <|endoftext|>, </s>, <|end_of_text|> or <eos>, the first there is.
   std::optional<int32_t> end_of_text() const;
   // Begins a text for models trained so: <s>, <|begin_of_text|> or <bos>.

@@ -1,11 +1,10 @@
 #include "train/data.h"
 
-#include <zlib.h>
-
 #include <algorithm>
+#include <filesystem>
 
 #include "base/checksum.h"
-#include "data/dataset.h"
+#include "data/manifest.h"
 
 namespace lathe::train {
 
@@ -13,15 +12,14 @@ namespace {
 
 // The number of training tokens, and sums over all of them and over the tokenizer: another corpus,
 // or the same one encoded or ordered differently, has another fingerprint, and the same tokens in
-// other shards or another folder have the same. Reads everything, at some GB/s.
-std::string fingerprint_of(const TokenStream& tokens, const std::string& tokenizer_file) {
-  uLong sum = crc32_z(0, nullptr, 0);
+// other shards or another folder have the same.
+std::string fingerprint_of(const TokenStream& tokens, const std::vector<uint32_t>& sums,
+                           const std::string& tokenizer_file) {
+  uint32_t sum = 0;
   for (i64 i = 0; i < tokens.n_shards(); ++i) {
-    const std::span<const std::byte> bytes = tokens.shard(i).token_bytes();
-    sum = crc32_z(sum, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
+    sum = joined_checksum(sum, sums[static_cast<size_t>(i)], tokens.shard(i).token_bytes().size());
   }
-  return format("{}x{:08x}-{:08x}", tokens.size(), static_cast<uint64_t>(sum),
-                file_checksum(tokenizer_file));
+  return format("{}x{:08x}-{:08x}", tokens.size(), sum, file_checksum(tokenizer_file));
 }
 
 // Whole windows of each split, together at most about eval_tokens, and at least one a split.
@@ -62,20 +60,35 @@ RunData open_data(const RunSpec& run) {
     } else if (file_checksum(tokenizer) != file_checksum(first_tokenizer)) {
       fail("[run] {} and {} were prepared with different tokenizers", folder, run.data.path[0]);
     }
+    check_tokenizer(info, folder, *data.tokenizer, first_tokenizer);
     auto tokens = std::make_shared<TokenStream>(folder, "train");
     if (i > 0) data.fingerprint += "+";
-    data.fingerprint += fingerprint_of(*tokens, tokenizer);
+    data.fingerprint +=
+        fingerprint_of(*tokens, check_shards(*tokens, info.train, folder), tokenizer);
     std::optional<double> weight;
     if (!run.data.weights.empty()) weight = run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});
     if (info.val.tokens > 1) {
       validation.push_back(std::make_shared<TokenStream>(folder, "val"));
+      check_shards(*validation.back(), info.val, folder);
     }
   }
   lay_out_validation(run, validation, data);
   data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
                                              run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;
+}
+
+void check_tokenizer_of(const ModelDirectory& model, const RunData& data) {
+  std::error_code ignored;
+  if (model.tokenizer != kByteTokenizer && !std::filesystem::exists(model.tokenizer, ignored)) {
+    return;
+  }
+  if (load_tokenizer(model.tokenizer)->fingerprint() == data.tokenizer->fingerprint()) return;
+  fail(
+      "[run] model.init_from {} has another tokenizer than the folders of data.path were prepared "
+      "with; prepare them with {}",
+      model.path, model.tokenizer);
 }
 
 }  // namespace lathe::train

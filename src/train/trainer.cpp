@@ -130,9 +130,10 @@ class Trainer {
       if (run_.model.init_from.empty()) {
         initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
-        const auto say = [&](const std::string& text) { observer_.say(text); };
-        load_weights(*open_model_directory(model_directory(run_.model.init_from, say)).weights,
-                     parameters_);
+        const auto base = open_model_directory(model_directory(
+            run_.model.init_from, [&](const std::string& text) { observer_.say(text); }));
+        check_tokenizer_of(base, data_);
+        load_weights(*base.weights, parameters_);
       }
       if (phases_.guided > 0) {
         begin_guidance();

@@ -61,6 +61,34 @@ TEST_CASE("eval perplexity of a file: the numbers of an oracle, by token and by 
   CHECK(has(plain.out, "perplexity:" + file + "  nll_per_token "));
 }
 
+TEST_CASE("eval: shards of another tokenizer of the model's size, or changed ones, are refused") {
+  const ModelFiles m;
+  const std::string data = m.dir.file("data"), shard = data + "/val_000000.bin";
+  write_file(m.dir.file("t"), std::string(300, 'a'));
+  REQUIRE(run_lathe({"data", "prepare", "--tokenizer", "bytes", "--out", data, "--val-fraction",
+                     "0.5", m.dir.file("t")})
+              .status == 0);
+  const std::string whole = read_file(shard), info = read_file(data + "/dataset.json");
+  std::string changed = whole;
+  changed[changed.size() - 2] = 'b';
+  write_file(shard, changed);
+  for (const std::string& path : {data, shard}) {
+    check_refused(eval(m, "perplexity:" + path), 1, {shard, "damaged or changed"});
+  }
+  write_file(shard, whole);
+  for (const std::string& path : {data, shard}) CHECK(eval(m, "perplexity:" + path).status == 0);
+  Json json = Json::parse(info);
+  json["fingerprint"] = "0123456789abcdef";
+  write_file(data + "/dataset.json", json.dump());
+  for (const std::string& path : {data, shard}) {
+    check_refused(eval(m, "perplexity:" + path), 1,
+                  {data, "another tokenizer (fingerprint 0123456789abcdef) than the model's"});
+  }
+  json.erase("fingerprint");
+  write_file(data + "/dataset.json", json.dump());
+  CHECK(eval(m, "perplexity:" + data).status == 0);
+}
+
 TEST_CASE("eval perplexity of a prepared folder: its val split; --limit scores fewer windows") {
   const ModelFiles m;
   write_file(m.dir.file("text"), std::string(200, 'x') + "and the end of it");

@@ -21,7 +21,7 @@ using test::TempDir;
 using Documents = std::vector<std::string>;
 
 Documents read_all(const std::vector<std::string>& files, const std::string& split_on = "") {
-  DocumentReader reader(files, split_on);
+  DocumentReader reader(files, {.split_on = split_on});
   Documents documents;
   for (std::string text; reader.next(text);) documents.push_back(text);
   return documents;
@@ -121,6 +121,78 @@ TEST_CASE("documents: JSON lines are known by their first line where the name do
                  "over several lines"));
 }
 
+TEST_CASE("documents: another key may hold the text, and is what tells JSON lines") {
+  const TempDir dir;
+  const std::string lines = "{\"text\":\"no\",\"content\":\"one\"}\n{\"content\":\"two\"}\n";
+  write_file_atomically(dir.file("part-0"), lines);
+  write_file_atomically(dir.file("b.jsonl"), "{\"text\":\"a\"}\n");
+  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.text_key = "content"});
+  std::string text;
+  for (const char* expected : {"one", "two"}) {
+    REQUIRE(reader.next(text));
+    CHECK(text == expected);
+  }
+  CHECK(contains(error_text([&] { reader.next(text); }),
+                 "b.jsonl:1: no text under \"content\", expected {\"content\": …}"));
+}
+
+TEST_CASE("documents: one that is too long is bad, and is passed by without being held") {
+  const TempDir dir;
+  const std::string bomb(40'000'000, 'x');
+  const auto read = [&](const std::string& name, const std::string& content, i64 max_bad) {
+    write_file_atomically(dir.file(name), content);
+    DocumentReader reader({dir.file(name)}, {.split_on = "<>", .most_bytes = 1000}, max_bad);
+    Documents documents;
+    for (std::string text; reader.next(text);) documents.push_back(text);
+    return documents;
+  };
+  const std::string line = "{\"text\":\"" + bomb + "\"}\n";
+  for (const auto& pack : {gzip, zstd}) {
+    CHECK(read("a.txt", pack("one<>" + bomb + "<>two"), 1) == Documents{"one", "two"});
+    CHECK(read("a.txt", pack(bomb + "<>two<>"), 1) == Documents{"two"});
+    CHECK(read("a.txt", pack("one<>" + bomb), 1) == Documents{"one"});
+    CHECK(read("a.jsonl", pack("{\"text\":\"a\"}\n" + line + "{\"text\":\"b\"}\n"), 1) ==
+          Documents{"a", "b"});
+  }
+  CHECK(read("a.txt", std::string(1000, 'x'), 0).size() == 1);
+  CHECK(contains(error_text([&] { read("a.txt", "a<>" + std::string(1001, 'x'), 0); }),
+                 "a.txt': the document at byte 4 has more than 1000 bytes"));
+  CHECK(contains(error_text([&] { read("a.jsonl", "\n" + line, 0); }),
+                 "a.jsonl:2: the document at byte 2 has more than 1000 bytes"));
+}
+
+TEST_CASE("documents: reading goes on from any place, as if it had not stopped") {
+  const TempDir dir;
+  std::string lines, text;
+  for (int i = 0; i < 30; ++i) {
+    lines += i % 7 == 3 ? "\n{]\n" : "{\"text\":\"" + std::string(i * 1000, 'x') + "y\"}\n";
+    text += std::to_string(i) + (i % 5 ? "<>" : "<><>");
+  }
+  write_file_atomically(dir.file("a.jsonl"), lines);
+  write_file_atomically(dir.file("b.txt"), text);
+  write_file_atomically(dir.file("c.gz"), gzip(lines));
+  const std::vector<std::string> files = {dir.file("a.jsonl"), dir.file("b.txt"), dir.file("c.gz")};
+  const auto rest = [](DocumentReader& reader) {
+    std::string all, document;
+    while (reader.next(document)) all += document + "|" + std::to_string(reader.file());
+    return all + std::to_string(reader.n_bad()) + reader.first_bad();
+  };
+  DocumentReader reader(files, {.split_on = "<>"}, 100);
+  int n = 0;
+  for (std::string document; reader.next(document); ++n) {
+    DocumentReader again(files, {.split_on = "<>"}, 100), straight(files, {.split_on = "<>"}, 100);
+    again.skip_to(reader.place());
+    for (int i = 0; i <= n; ++i) straight.next(document);
+    CHECK(rest(again) == rest(straight));
+  }
+  CHECK(n > 60);
+  DocumentReader beyond(files, {});
+  CHECK(contains(error_text([&] {
+                   beyond.skip_to({1, {100'000, 0}, 0, ""});
+                 }),
+                 "b.txt' has no byte"));
+}
+
 TEST_CASE("documents: packed bytes are known by themselves, whatever the name") {
   const TempDir dir;
   write_file_atomically(dir.file("a.txt"), gzip("one"));
@@ -167,11 +239,11 @@ TEST_CASE("documents: bad ones are skipped and counted where that is asked for")
     for (std::string text; reader.next(text);) documents.push_back(text);
     return documents;
   };
-  DocumentReader three(files, "", 3);
+  DocumentReader three(files, {}, 3);
   CHECK(read(three) == Documents{"a", "b"});
   CHECK(three.n_bad() == 3);
   CHECK(contains(three.first_bad(), "a.jsonl:1: not JSON at byte 2"));
-  DocumentReader two(files, "", 2);
+  DocumentReader two(files, {}, 2);
   const std::string error = error_text([&] { read(two); });
   CHECK(contains(error, "b.jsonl:1: no text"));
   CHECK(contains(error, "2 bad documents before it were skipped"));

@@ -1,4 +1,4 @@
-// Token shards and prepared folders.
+// Token shards.
 #include "data/shards.h"
 
 #include <doctest/doctest.h>
@@ -9,7 +9,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "data/dataset.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -97,7 +96,9 @@ TEST_CASE("shard writer: files hold at most shard_tokens, and the stream joins t
   writer.append(std::span(ids).subspan(7));
   CHECK_FALSE(fs::exists(dir.file("train_000002.bin")));
   writer.finish();
-  CHECK(writer.n_shards() == 3);
+  CHECK(writer.shards().size() == 3);
+  CHECK(writer.shards()[2].file == "train_000002.bin");
+  CHECK(writer.shards()[2].tokens == 5);
   CHECK(writer.n_tokens() == 25);
 
   const TokenStream stream(dir.path(), "train");
@@ -126,13 +127,13 @@ TEST_CASE("shard writer: ids outside the vocabulary and impossible sizes are err
                  "expected 1 to 2147483647"));
 }
 
-TEST_CASE("shard writer: an unfinished file leaves nothing behind") {
+TEST_CASE("shard writer: an unfinished file is no shard yet") {
   const TempDir dir;
   {
     ShardWriter writer(dir.path(), "train", 257);
     writer.append(std::vector<int32_t>{1, 2, 3});
   }
-  CHECK(fs::is_empty(dir.path()));
+  CHECK(find_shards(dir.path(), "train").empty());
 }
 
 TEST_CASE("token stream: reads foreign names in order, empty shards and single files") {
@@ -155,125 +156,6 @@ TEST_CASE("token stream: reads foreign names in order, empty shards and single f
   train.check_vocab(4);
   CHECK(contains(error_text([&] { TokenStream(dir.path(), "test"); }), "has no shard *test*.bin"));
   CHECK(contains(error_text([&] { TokenStream(dir.file("none"), "train"); }), "cannot open"));
-}
-
-// --- prepared folders ---
-
-std::vector<int64_t> read_all(const TokenStream& stream) {
-  std::vector<int64_t> out(static_cast<size_t>(stream.size()));
-  stream.copy(0, out);
-  return out;
-}
-
-TEST_CASE("dataset: end of text before every document, every document in one split, counts right") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 0.2, 50);
-  std::vector<int64_t> train, val;
-  int64_t val_documents = 0;
-  for (int64_t i = 0; i < 200; ++i) {
-    const std::string text = "doc " + std::to_string(i);
-    writer.add_document(tokenizer->encode(text), static_cast<int64_t>(text.size()));
-    const bool is_val = is_validation_document(i, 0.2);
-    val_documents += is_val;
-    auto& expected = is_val ? val : train;
-    expected.push_back(256);
-    for (const char c : text) expected.push_back(c);
-  }
-  const DatasetInfo info = writer.finish();
-  CHECK(val_documents > 20);
-  CHECK(val_documents < 60);
-  CHECK(read_all(TokenStream(dir.path(), "train")) == train);
-  CHECK(read_all(TokenStream(dir.path(), "val")) == val);
-  CHECK(info.train.documents + info.val.documents == 200);
-  CHECK(info.val.documents == val_documents);
-  CHECK(info.val.bytes == info.val.tokens - val_documents);
-  CHECK(load_dataset_info(dir.path()).train.tokens == static_cast<int64_t>(train.size()));
-  CHECK(load_tokenizer(dir.path())->vocab_size() == 257);
-}
-
-TEST_CASE("dataset: validation gets a document even when chance gives it none") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 1e-9);
-  for (const char* text : {"one", "two", "three"}) writer.add_document(tokenizer->encode(text), 4);
-  const DatasetInfo info = writer.finish();
-  CHECK(info.train.documents == 2);
-  CHECK(info.val.documents == 1);
-  CHECK(info.val.tokens == 6);
-}
-
-TEST_CASE("dataset: training gets a document even when chance gives all to validation") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 0.999999);
-  writer.add_document(tokenizer->encode("one"), 3);
-  writer.add_document(tokenizer->encode("two"), 3);
-  const DatasetInfo info = writer.finish();
-  CHECK(info.train.documents == 1);
-  CHECK(info.val.documents == 1);
-}
-
-TEST_CASE("dataset: a single document is divided, its tail is validation") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 0.1);
-  writer.add_document({}, 0);  // empty ones do not count
-  writer.add_document(tokenizer->encode("0123456789012345678"), 19);
-  const DatasetInfo info = writer.finish();
-  CHECK(info.train.tokens == 18);
-  CHECK(info.train.bytes == 17);
-  CHECK(info.val.bytes == 2);
-  CHECK(read_all(TokenStream(dir.path(), "val")) == std::vector<int64_t>{'7', '8'});
-}
-
-TEST_CASE("dataset: a validation share of 0 makes no validation shards") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 0);
-  writer.add_document(tokenizer->encode("text"), 4);
-  CHECK(writer.finish().val.tokens == 0);
-  CHECK(find_shards(dir.path(), "val").empty());
-}
-
-TEST_CASE("dataset: no text, a bad share and a missing description are errors") {
-  const TempDir dir;
-  const auto tokenizer = make_byte_tokenizer();
-  DatasetWriter writer(dir.path(), *tokenizer, 0.1);
-  CHECK(contains(error_text([&] { writer.finish(); }), "hold no text"));
-  CHECK(contains(error_text([&] { DatasetWriter(dir.path(), *tokenizer, 1.0); }), "share of 1"));
-  CHECK(contains(error_text([&] { load_dataset_info(dir.path()); }), "has no dataset.json"));
-}
-
-TEST_CASE("dataset.json: survives writing and reading; anything else is an error") {
-  const DatasetInfo info{"tokenizer.json", 257, {10, 9, 1}, {5, 4, 1}};
-  const DatasetInfo back = parse_dataset_info(to_json(info), "d");
-  CHECK(back.tokenizer == "tokenizer.json");
-  CHECK(back.vocab_size == 257);
-  CHECK(back.train.tokens == 10);
-  CHECK(back.val.bytes == 4);
-  const auto error = [](const std::string& text) {
-    return error_text([&] { parse_dataset_info(text, "d"); });
-  };
-  CHECK(contains(error("{"), "d: not valid JSON"));
-  CHECK(contains(error("[1]"), "not a JSON object"));
-  CHECK(contains(error("{}"), "'tokenizer' is missing"));
-  CHECK(contains(error(R"({"tokenizer":"../x"})"), "expected a file name"));
-  CHECK(contains(error(R"({"tokenizer":"x"})"), "'vocab_size' is missing"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":-1})"), "'vocab_size' is -1"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":18446744073709551615})"), "whole number"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1})"), "'train' is missing"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1,"train":{"tokens":1.5}})"),
-                 "'tokens' is 1.5"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":0})"), "'vocab_size' is 0"));
-  CHECK(contains(error(R"({"tokenizer":".."})"), "expected a file name"));
-  CHECK(contains(error(R"({"tokenizer":"x\u0000y"})"), "expected a file name"));
-  CHECK(contains(error(R"({"tokeniser":"x"})"), "did you mean 'tokenizer'?"));
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":1,"train":{"token":1}})"),
-                 "did you mean 'tokens'?"));
-  // What names a wrong value prints it, which must not end in a stack overflow.
-  const std::string deep(200'000, '['), shut(200'000, ']');
-  CHECK(contains(error(R"({"tokenizer":"x","vocab_size":)" + deep + shut + "}"), "nested"));
 }
 
 }  // namespace

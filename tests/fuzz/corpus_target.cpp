@@ -26,12 +26,15 @@ class MemorySource : public ByteSource {
     FUZZ_CHECK(n > 0);
     const size_t got = bytes_.copy(out, std::min(n, chunk_));
     bytes_.remove_prefix(got);
+    taken_ += static_cast<i64>(got);
     return got;
   }
+  i64 bytes_taken() const override { return taken_; }
 
  private:
   std::string_view bytes_;
   size_t chunk_;
+  i64 taken_ = 0;
 };
 
 // Ends with an Error where too much comes out of another source, and hands on `chunk` at a time.
@@ -46,6 +49,7 @@ class LimitedSource : public ByteSource {
     if ((total_ += got) > kMostBytes) fail("too much for a fuzz target");
     return got;
   }
+  i64 bytes_taken() const override { return source_->bytes_taken(); }
 
  private:
   std::unique_ptr<ByteSource> source_;
@@ -61,7 +65,7 @@ std::optional<Documents> read_all(const std::string& name, std::string_view byte
   try {
     auto source = unpack(std::make_unique<MemorySource>(bytes, input_chunk), name);
     DocumentStream stream(std::make_unique<LimitedSource>(std::move(source), output_chunk), name,
-                          "<>");
+                          {.split_on = "<>", .most_bytes = 500});
     Documents documents;
     for (std::string text;;) {
       try {

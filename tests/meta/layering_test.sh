@@ -52,6 +52,9 @@ check() {
       if [[ $layer != train && $layer != cli && " torch ATen c10 caffe2 " == *" $target "* ]]; then
         breach "$file:$line: $layer includes LibTorch"
       fi
+      if [[ $file != src/data/parquet_plugin.cpp && " arrow parquet " == *" $target "* ]]; then
+        breach "$file:$line: $layer includes Arrow"
+      fi
     done < <(grep -rnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][A-Za-z0-9_]+/' "src/$layer" |
       sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*["<]/:/; s,/$,,')
   done
@@ -139,6 +142,7 @@ study includes report|echo '#include "report/page.h"' >src/study/s.h
 train includes cli|echo '#include "cli/commands.h"' >>src/train/t.cpp
 src/base/a.cpp:2: base includes kernels|echo '#include "kernels/k.h"' >>src/base/a.cpp
 src/base/a.cpp:2: base includes LibTorch|echo '  #  include <ATen/ATen.h>' >>src/base/a.cpp
+data includes Arrow|echo '#include <parquet/types.h>' >src/data/d.h
 train includes infer|echo '#include "infer/model.h"' >>src/train/t.cpp
 infer includes train|echo '#include "train/t.h"' >src/infer/i.h
 infer includes serve|echo '#include "serve/t.h"' >src/infer/i.h

@@ -17,15 +17,15 @@ void prepare_two_languages(const std::string& folder) {
   std::filesystem::create_directories(folder);
   const auto tokenizer =
       parse_tokenizer_json(test::tiny_bpe_json({{"t", "h"}, {"th", "e"}}).dump(), "t");
-  DatasetWriter writer(folder, *tokenizer, 1e-9, 1000);  // the last document is for validation
-  const auto add = [&](const std::string& text) {
-    writer.add_document(tokenizer->encode(text), static_cast<i64>(text.size()));
+  DatasetWriter writer(folder, *tokenizer, 1e-9, 1000);  // the least hash is for validation
+  const auto add = [&](const std::string& text, uint64_t hash) {
+    writer.add_document(tokenizer->encode(text), static_cast<i64>(text.size()), hash);
   };
-  add(small_text(3000));
+  add(small_text(3000), 1);
   std::string text;
   for (int i = 0; i < 100; ++i) text += "the";
   for (int i = 0; i < 50; ++i) text += "中";
-  add(text);
+  add(text, 0);
   writer.finish();
 }
 

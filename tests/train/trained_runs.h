@@ -38,7 +38,7 @@ inline void prepare(const std::string& folder, const std::string& text, i64 shar
   std::filesystem::create_directories(folder);
   const auto tokenizer = make_byte_tokenizer();
   DatasetWriter writer(folder, *tokenizer, 0.1, shard_tokens);
-  writer.add_document(tokenizer->encode(text), static_cast<int64_t>(text.size()));
+  writer.add_document(tokenizer->encode(text), static_cast<int64_t>(text.size()), 0);
   writer.finish();
 }
 
