@@ -1,6 +1,7 @@
 """What the tests against other programs share: running lathe, its logits, and counting checks."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -54,6 +55,7 @@ class Doors:
         print("%s %s %s" % ("ok  " if holds else "FAIL", what, detail), flush=True)
 
     def finish(self):
+        shutil.rmtree(self.scratch, ignore_errors=True)
         print("%d checks, %d failed" % (self.checks, self.failures))
         sys.exit(1 if self.failures else 0)
 
