@@ -24,8 +24,8 @@ struct Outgoing {
 
 Outgoing foreign_outgoing(const FamilyRow& family, const ExportInput& model) {
   Outgoing out;
-  for (const ForeignTensor& t : foreign_tensors(family, Container::kHuggingFace,
-                                                model.values.plan)) {
+  for (const ForeignTensor& t :
+       foreign_tensors(family, Container::kHuggingFace, model.values.plan)) {
     out.heads.push_back({t.name, t.is_matrix ? model.matrices : DType::kF32, t.shape()});
     out.values.emplace(t.name, [t, &model] { return to_foreign(t, model.values); });
   }
@@ -90,10 +90,33 @@ void write_json(const std::string& folder, const char* name, const Json& json) {
   write_file_atomically(folder + "/" + name, json.dump(2) + "\n");
 }
 
+// A tokenizer.json that says nothing of it puts `begin` in front of every text.
+std::string with_begin(std::string json, int32_t begin, const std::string& text) {
+  if (text.empty()) return json;
+  const Json token = {{"SpecialToken", {{"id", text}, {"type_id", 0}}}};
+  const auto sequence = [](const char* id) -> Json {
+    return {{"Sequence", {{"id", id}, {"type_id", 0}}}};
+  };
+  const Json post = {
+      {"type", "TemplateProcessing"},
+      {"single", Json::array({token, sequence("A")})},
+      {"pair", Json::array({token, sequence("A"), sequence("B")})},
+      {"special_tokens",
+       {{text, {{"id", text}, {"ids", Json::array({begin})}, {"tokens", Json::array({text})}}}}}};
+  for (const std::string_view none : {"\"post_processor\":null", "\"post_processor\": null"}) {
+    const size_t at = json.find(none);
+    if (at != json.npos) return json.replace(at, none.size(), "\"post_processor\":" + post.dump());
+  }
+  return json;
+}
+
 // The tokenizer's file, and how transformers is to use it.
 void write_tokenizer(const ExportInput& model, const std::string& folder) {
   const ModelSpec& spec = model.values.plan.spec;
-  const std::string file = model.tokenizer.save(folder);
+  const std::string file(model.tokenizer.file_name());
+  const auto begin = static_cast<int32_t>(spec.begin_token);
+  write_file_atomically(folder + "/" + file, with_begin(model.tokenizer.file_content(), begin,
+                                                        model.tokenizer.special_text(begin)));
   Json settings;
   settings["tokenizer_class"] =
       file.ends_with(".model") ? "LlamaTokenizer" : "PreTrainedTokenizerFast";
@@ -108,8 +131,10 @@ void write_tokenizer(const ExportInput& model, const std::string& folder) {
   };
   const auto end = model.tokenizer.end_of_text();
   if (spec.begin_token >= 0) settings["bos_token"] = name(spec.begin_token);
-  if (!spec.end_tokens.empty()) settings["eos_token"] = name(spec.end_tokens[0]);
-  else if (end) settings["eos_token"] = name(*end);
+  if (!spec.end_tokens.empty())
+    settings["eos_token"] = name(spec.end_tokens[0]);
+  else if (end)
+    settings["eos_token"] = name(*end);
   write_json(folder, "tokenizer_config.json", settings);
   if (!model.chat_template.empty()) {
     write_file_atomically(folder + "/" + kChatTemplateFile, model.chat_template);
@@ -120,10 +145,14 @@ void add_token_ids(const ExportInput& model, Json& config) {
   const ModelSpec& spec = model.values.plan.spec;
   config["bos_token_id"] = spec.begin_token >= 0 ? Json(spec.begin_token) : Json(nullptr);
   const auto end = model.tokenizer.end_of_text();
-  if (spec.end_tokens.size() > 1) config["eos_token_id"] = spec.end_tokens;
-  else if (!spec.end_tokens.empty()) config["eos_token_id"] = spec.end_tokens[0];
-  else if (end) config["eos_token_id"] = *end;
-  else config["eos_token_id"] = nullptr;
+  if (spec.end_tokens.size() > 1)
+    config["eos_token_id"] = spec.end_tokens;
+  else if (!spec.end_tokens.empty())
+    config["eos_token_id"] = spec.end_tokens[0];
+  else if (end)
+    config["eos_token_id"] = *end;
+  else
+    config["eos_token_id"] = nullptr;
 }
 
 }  // namespace

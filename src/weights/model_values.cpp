@@ -24,15 +24,25 @@ TensorInfo info_of(const Plan& plan, const std::string& name) {
 std::vector<float> applied(const std::vector<float>& x, const std::vector<float>& w,
                            const std::vector<float>* b, i64 in, i64 out) {
   const i64 n = static_cast<i64>(x.size()) / in;
+  // Turned, so that the inner loop goes over sums that do not wait for each other.
+  std::vector<double> turned(w.size());
+  for (i64 o = 0; o < out; ++o) {
+    for (i64 i = 0; i < in; ++i) {
+      turned[static_cast<size_t>(i * out + o)] =
+          static_cast<double>(w[static_cast<size_t>(o * in + i)]);
+    }
+  }
   std::vector<float> y(static_cast<size_t>(n * out));
+  std::vector<double> sums(static_cast<size_t>(out));
   for (i64 t = 0; t < n; ++t) {
-    for (i64 o = 0; o < out; ++o) {
-      double sum = b ? static_cast<double>((*b)[static_cast<size_t>(o)]) : 0.0;
-      const float* row = x.data() + t * in;
-      const float* line = w.data() + o * in;
-      for (i64 i = 0; i < in; ++i)
-        sum += static_cast<double>(row[i]) * static_cast<double>(line[i]);
-      y[static_cast<size_t>(t * out + o)] = static_cast<float>(sum);
+    for (size_t o = 0; o < sums.size(); ++o) sums[o] = b ? static_cast<double>((*b)[o]) : 0.0;
+    for (i64 i = 0; i < in; ++i) {
+      const double scale = static_cast<double>(x[static_cast<size_t>(t * in + i)]);
+      const double* line = turned.data() + i * out;
+      for (size_t o = 0; o < sums.size(); ++o) sums[o] += scale * line[o];
+    }
+    for (size_t o = 0; o < sums.size(); ++o) {
+      y[static_cast<size_t>(t * out) + o] = static_cast<float>(sums[o]);
     }
   }
   return y;

@@ -37,6 +37,7 @@ std::vector<test::NamedSpec> family_specs() {
       llama("llama untied, scaled",
             [](ModelSpec& s) {
               s.tie_embeddings = false;
+              s.begin_token = 256;
               s.rope_scaling = {.kind = RopeScaling::kLlama3, .factor = 8};
               s.rope_base = 500000;
             }),
@@ -121,7 +122,7 @@ TEST_CASE("a model of every family comes back from Hugging Face's and GGUF files
     for (const ImportedModel* back : {&from_hf, &from_gguf}) {
       const ModelSpec& after = back->values.plan.spec;
       CHECK(after.end_tokens == std::vector<i64>{256});
-      CHECK(after.begin_token == -1);
+      CHECK(after.begin_token == spec.begin_token);
       CHECK(after.rope_scaling == spec.rope_scaling);
       CHECK(after.norm_eps == doctest::Approx(spec.norm_eps));
       CHECK(after.context_length == spec.context_length);
