@@ -2,49 +2,20 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <sstream>
 
 #include "base/atomic_file.h"
 #include "support/shared_data.h"
 #include "support/temp_dir.h"
+#include "support/tokenizer_cases.h"
 #include "text/tokenizer.h"
 
 namespace lathe {
 namespace {
 
 using Ids = std::vector<int32_t>;
+using test::check_cases;
+using test::load_cases;
 using test::shared_path;
-
-struct Case {
-  std::string text;
-  Ids ids;
-};
-
-// A .inp file (texts between lines that say __ggml_vocab_test__) and its .out (ids, a line a text).
-std::vector<Case> load_cases(const std::string& input, const std::string& output) {
-  const std::string separator = "\n__ggml_vocab_test__\n";
-  std::string texts = read_text_file(input);
-  std::istringstream lines(read_text_file(output));
-  std::vector<Case> cases;
-  for (std::string line; std::getline(lines, line);) {
-    const size_t end = texts.find(separator);
-    Case c{texts.substr(0, end), {}};
-    std::istringstream ids(line);
-    for (int32_t id; ids >> id;) c.ids.push_back(id);
-    cases.push_back(std::move(c));
-    texts.erase(0, end == std::string::npos ? end : end + separator.size());
-  }
-  return cases;
-}
-
-void check_cases(const Tokenizer& tokenizer, const std::vector<Case>& cases) {
-  REQUIRE(cases.size() == 46);
-  for (const Case& c : cases) {
-    CAPTURE(c.text);
-    CHECK(tokenizer.encode(c.text) == c.ids);
-    CHECK(tokenizer.decode(c.ids) == c.text);
-  }
-}
 
 TEST_CASE("GPT-2: the 46 cases, from its two files and from the one saved for a model") {
   const std::string dir = shared_path("data/tokenizers/gpt2");
