@@ -24,7 +24,7 @@ lathe generate "$work/smollm2" --special --temperature 0 --max-tokens 24 \
   --prompt $'<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n'
 
 # --- Ours: a structured model of a million parameters, a few steps long. ---
-lathe data prepare --tokenizer bytes --out "$work/data" --force "$root/README.md" "$root/docs"
+lathe data prepare --tokenizer bytes --out "$work/data" --force "$root/README.md" "$root"/docs/*.md
 lathe train "$root/configs/train/tiny.toml" --set data.path="$work/data" --set out="$work/run" \
   --set steps=20 --set eval_every=0 --set sample_every=0 --set checkpoint_every=20
 
