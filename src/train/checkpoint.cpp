@@ -41,13 +41,13 @@ at::Tensor slice(const at::Tensor& flat, const Parameter& p) {
 }  // namespace
 
 void save_model(const std::string& folder, const ModelSpec& spec, Parameters& parameters,
-                const Tokenizer& tokenizer) {
+                const Tokenizer& tokenizer, const std::string& chat_template) {
   std::vector<TensorToWrite> tensors;
   std::vector<at::Tensor> held;
   for (const Parameter& p : parameters.list()) {
     tensors.push_back(to_write(p.info.name, p.info.shape, slice(parameters.flat_value, p), held));
   }
-  write_model_directory(folder, spec, tensors, tokenizer);
+  write_model_directory(folder, spec, tensors, tokenizer, chat_template);
 }
 
 void load_weights(const WeightSource& source, Parameters& parameters) {

@@ -11,9 +11,10 @@
 
 namespace lathe::train {
 
-// A model directory: config.json, model.safetensors (f32 masters), the tokenizer's file.
+// A model directory: config.json, model.safetensors (f32 masters), the tokenizer's file, the chat
+// template where there is one.
 void save_model(const std::string& folder, const ModelSpec& spec, Parameters& parameters,
-                const Tokenizer& tokenizer);
+                const Tokenizer& tokenizer, const std::string& chat_template);
 // Error unless the source has exactly these tensors, as f32 or bf16.
 void load_weights(const WeightSource& source, Parameters& parameters);
 

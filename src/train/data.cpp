@@ -79,7 +79,8 @@ RunData open_data(const RunSpec& run) {
   return data;
 }
 
-void check_tokenizer_of(const ModelDirectory& model, const RunData& data) {
+void adopt_text_of(const ModelDirectory& model, RunData& data) {
+  data.chat_template = model.chat_template;
   std::error_code ignored;
   if (model.tokenizer != kByteTokenizer && !std::filesystem::exists(model.tokenizer, ignored)) {
     return;

@@ -15,7 +15,8 @@ struct RunData {
   std::unique_ptr<BatchSource> train;
   std::vector<ScoredText> validation;  // a split each, with the windows that are scored of it
   std::unique_ptr<Tokenizer> tokenizer;
-  std::string fingerprint;  // of what the folders hold, for resuming
+  std::string chat_template;  // of the model that training goes on from; "" where it has none
+  std::string fingerprint;    // of what the folders hold, for resuming
 };
 
 // Opens and checks run.data; Error where a folder is no prepared one, has another tokenizer than
@@ -23,8 +24,8 @@ struct RunData {
 // of them, at some GB/s.
 RunData open_data(const RunSpec& run);
 
-// Error where the model, which training goes on from, has another tokenizer than the data. One
-// without the tokenizer's file has none to compare.
-void check_tokenizer_of(const ModelDirectory& model, const RunData& data);
+// Takes the chat template of a model that training goes on from. Error where it has another
+// tokenizer than the data. One without the tokenizer's file has none to compare.
+void adopt_text_of(const ModelDirectory& model, RunData& data);
 
 }  // namespace lathe::train

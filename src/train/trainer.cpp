@@ -116,8 +116,8 @@ class Trainer {
       }
       if (state_.step > phases_.total) {
         fail(
-            "[run] {} has {} steps behind it, and the run file asks for {}; give at least as many, "
-            "or start another run",
+            "[run] {} has {} steps behind it, and the run file asks for {}; give more, or start "
+            "anew",
             folder, state_.step, phases_.total);
       }
       for (const std::string& change : changes) observer_.say(change);
@@ -126,13 +126,14 @@ class Trainer {
       if (state_.step < phases_.guided) begin_guidance();
       const std::optional<TrainedSet> guide = guide_set();
       load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
+      data_.chat_template = read_chat_template(folder);
     } else {
       if (run_.model.init_from.empty()) {
         initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
       } else {
         const auto base = open_model_directory(model_directory(
             run_.model.init_from, [&](const std::string& text) { observer_.say(text); }));
-        check_tokenizer_of(base, data_);
+        adopt_text_of(base, data_);
         load_weights(*base.weights, parameters_);
       }
       if (phases_.guided > 0) {
@@ -351,7 +352,7 @@ class Trainer {
     check_finite();
     note_if_best();
     directory_.publish(state_.step, [&](const std::string& folder) {
-      save_model(folder, run_.model, parameters_, *data_.tokenizer);
+      save_model(folder, run_.model, parameters_, *data_.tokenizer, data_.chat_template);
       const std::optional<TrainedSet> guide = guide_set();
       save_trainer(folder, state_, model_set(), guide ? &*guide : nullptr);
       write_file_atomically(folder + "/" + kRunFile, print_toml(run_));

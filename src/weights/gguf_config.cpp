@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/numeric.h"
 #include "weights/number_formats.h"
 
 namespace lathe {
@@ -150,7 +151,8 @@ ForeignConfig parse_gguf_config(const WeightSource& file, const GgufMetadata& m)
   spec.d_model = m.integer(prefix + "embedding_length");
   spec.n_layers = m.integer(prefix + "block_count");
   spec.context_length = m.integer(prefix + "context_length");
-  spec.d_ff = uniform(m, prefix + "feed_forward_length", 4 * spec.d_model);
+  spec.d_ff = uniform(m, prefix + "feed_forward_length",
+                      checked_product(4, spec.d_model, "feed_forward_length"));
   spec.n_heads = uniform(m, prefix + "attention.head_count");
   spec.n_kv_heads = uniform(m, prefix + "attention.head_count_kv", spec.n_heads);
   if (spec.n_heads < 1 || spec.d_model < 1) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/numeric.h"
 #include "base/suggest.h"
 #include "weights/hf_activations.h"
 
@@ -152,7 +153,7 @@ void read_gpt2(const Config& config, const FamilyRow& family, ForeignConfig& out
     config.unsupported("n_head", std::to_string(spec.n_heads), "a divisor of n_embd");
   }
   spec.d_head = spec.d_model / spec.n_heads;
-  spec.d_ff = config.integer("n_inner", 4 * spec.d_model);
+  spec.d_ff = config.integer("n_inner", checked_product(4, spec.d_model, "n_inner"));
   spec.context_length = config.integer("n_positions", config.integer("n_ctx", 1024));
   spec.norm_eps = config.number("layer_norm_epsilon", 1e-5);
   spec.activation = read_activation(config, "activation_function", "gelu_new", family);
@@ -207,7 +208,11 @@ void read_gpt_neox(const Config& config, const FamilyRow& family, ForeignConfig&
   ModelSpec& spec = out.spec;
   read_sizes(config, spec);
   read_rope(config, spec);
-  const double dims = partial_share(config) * static_cast<double>(spec.d_head);
+  const double share = partial_share(config);
+  if (!(share >= 0 && share <= 1)) {
+    config.unsupported("the rotating share of a head", format("{}", share), "0 to 1");
+  }
+  const double dims = share * static_cast<double>(spec.d_head);
   spec.rope_dims = static_cast<i64>(dims);
   if (spec.rope_dims == spec.d_head) spec.rope_dims = 0;
   spec.norm_eps = config.number("layer_norm_eps", 1e-5);

@@ -12,6 +12,24 @@ namespace lathe {
 
 namespace fs = std::filesystem;
 
+std::string read_chat_template(const std::string& folder) {
+  const fs::path path = fs::path(folder) / kChatTemplateFile;
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? read_text_file(path.string()) : "";
+}
+
+namespace {
+
+void write_texts(const std::string& folder, ModelSpec spec, const Tokenizer& tokenizer,
+                 const std::string& chat_template) {
+  spec.tokenizer = tokenizer.save(folder);
+  write_file_atomically(folder + "/" + kConfigFile, to_json(spec).dump(2) + "\n");
+  if (chat_template.empty()) return;
+  write_file_atomically(folder + "/" + kChatTemplateFile, chat_template);
+}
+
+}  // namespace
+
 ModelDirectory open_model_directory(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
@@ -35,27 +53,21 @@ ModelDirectory open_model_directory(const std::string& path) {
   if (spec.tokenizer != kByteTokenizer) {
     directory.tokenizer = (fs::path(path) / spec.tokenizer).string();
   }
-  const fs::path chat = fs::path(path) / kChatTemplateFile;
-  if (fs::exists(chat, ignored)) directory.chat_template = read_text_file(chat.string());
+  directory.chat_template = read_chat_template(path);
   return directory;
 }
 
 void write_model_directory(const std::string& folder, ModelSpec spec,
-                           std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer) {
-  spec.tokenizer = tokenizer.save(folder);
-  write_file_atomically(folder + "/" + kConfigFile, to_json(spec).dump(2) + "\n");
+                           std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer,
+                           const std::string& chat_template) {
+  write_texts(folder, std::move(spec), tokenizer, chat_template);
   write_safetensors(folder + "/" + kWeightsFile, tensors, {{"format", "pt"}});
 }
 
 void write_model_directory(const std::string& folder, const ModelValues& model, DType matrices,
                            const Tokenizer& tokenizer, const std::string& chat_template,
                            const std::function<void(size_t, size_t)>& on_tensor) {
-  ModelSpec spec = model.plan.spec;
-  spec.tokenizer = tokenizer.save(folder);
-  write_file_atomically(folder + "/" + kConfigFile, to_json(spec).dump(2) + "\n");
-  if (!chat_template.empty()) {
-    write_file_atomically(folder + "/" + kChatTemplateFile, chat_template);
-  }
+  write_texts(folder, model.plan.spec, tokenizer, chat_template);
   std::map<std::string, TensorInfo> infos;
   std::vector<TensorHead> heads;
   for (TensorInfo& info : tensor_list(model.plan)) {

@@ -1,5 +1,5 @@
-// A model directory: config.json (the spec), model.safetensors, and the tokenizer's file. Read and
-// written here for every engine.
+// A model directory: config.json (the spec), model.safetensors, the tokenizer's file, and a chat
+// template where the model has one. Read and written here for every engine.
 #pragma once
 
 #include <functional>
@@ -26,13 +26,17 @@ struct ModelDirectory {
   std::string chat_template;                    // Jinja; "" where there is none
 };
 
+// That of a folder; "" where there is none.
+std::string read_chat_template(const std::string& folder);
+
 // Error, naming the file, where one is missing or damaged, or the spec makes no plan.
 ModelDirectory open_model_directory(const std::string& path);
 
-// Writes all three into the existing folder; the spec's tokenizer becomes the file's name. Each
+// Writes all of it into the existing folder; the spec's tokenizer becomes the file's name. Each
 // file appears whole.
 void write_model_directory(const std::string& folder, ModelSpec spec,
-                           std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer);
+                           std::span<const TensorToWrite> tensors, const Tokenizer& tokenizer,
+                           const std::string& chat_template);
 
 // The same from values on demand, one tensor in memory at a time; `matrices`: f32 or bf16, the rest
 // is f32. `on_tensor(done, all)` hears of each.

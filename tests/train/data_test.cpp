@@ -47,14 +47,16 @@ TEST_CASE("data: a tokenizer that is not the one of the shards, or of the model,
   std::swap(json["model"]["vocab"]["a"], json["model"]["vocab"]["b"]);
   write_file_atomically(f.dir.file("tokenizer.json"), json.dump());
   {
-    const RunData data = open_data(load_run_spec(f.run, {"data.path=" + f.data}));
+    RunData data = open_data(load_run_spec(f.run, {"data.path=" + f.data}));
     ModelDirectory model;
+    model.chat_template = "{{ messages }}";
     model.tokenizer = kByteTokenizer;
-    check_tokenizer_of(model, data);
+    adopt_text_of(model, data);
+    CHECK(data.chat_template == model.chat_template);
     model.tokenizer = f.dir.file("none.json");
-    check_tokenizer_of(model, data);
+    adopt_text_of(model, data);
     model.tokenizer = f.dir.file("tokenizer.json");
-    CHECK(contains(error_text([&] { check_tokenizer_of(model, data); }), "another tokenizer"));
+    CHECK(contains(error_text([&] { adopt_text_of(model, data); }), "another tokenizer"));
   }
   write_file_atomically(f.data + "/tokenizer.json", json.dump());
   CHECK(contains(refusal(f), "was prepared with another tokenizer (fingerprint "));

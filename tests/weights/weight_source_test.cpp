@@ -60,9 +60,10 @@ TEST_CASE("model directory: what is written is what is opened, tokenizer and all
   for (const TensorInfo& info : tensor_list(plan)) {
     tensors.push_back({info.name, DType::kF32, info.shape, weights.at(info.name).data()});
   }
-  write_model_directory(dir.path(), spec, tensors, *make_byte_tokenizer());
+  write_model_directory(dir.path(), spec, tensors, *make_byte_tokenizer(), "{{ x }}");
   const ModelDirectory opened = open_model_directory(dir.path());
   CHECK(opened.plan.spec.d_ff == spec.d_ff);
+  CHECK(opened.chat_template == "{{ x }}");
   CHECK(load_tokenizer(opened.tokenizer)->kind() == "bytes");
   const DType f32[] = {DType::kF32};
   check_weights(*opened.weights, tensor_list(opened.plan), f32);
