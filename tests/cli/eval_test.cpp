@@ -27,9 +27,9 @@ Json eval_json(const ModelFiles& m, const std::string& task, std::vector<std::st
   return tasks.at(task);
 }
 
-// −Σ ln p of each token after the end of text and those before it, by the oracle.
-double oracle_nll(const ModelFiles& m, const std::vector<int32_t>& tokens) {
-  std::vector<int32_t> all = {256};
+// −Σ ln p of each token after what begins a text and those before it, by the oracle.
+double oracle_nll(const ModelFiles& m, const std::vector<int32_t>& tokens, int32_t begin = 256) {
+  std::vector<int32_t> all = {begin};
   all.insert(all.end(), tokens.begin(), tokens.end());
   const Matrix logits = ReferenceModel(m.spec, m.weights).logits(all);
   double nll = 0;
@@ -59,6 +59,17 @@ TEST_CASE("eval perplexity of a file: the numbers of an oracle, by token and by 
   const ProgramResult plain = eval(m, "perplexity:" + file);
   CHECK(plain.status == 0);
   CHECK(has(plain.out, "perplexity:" + file + "  nll_per_token "));
+}
+
+TEST_CASE("eval perplexity: a model's own begin_token takes the place of the end of text") {
+  ModelFiles m;
+  m.spec.begin_token = 7;
+  write_model(m.spec, m.weights, m.path);
+  write_file(m.dir.file("text"), "abcab");
+  const Json json = eval_json(m, "perplexity:" + m.dir.file("text"));
+  CHECK(json.at("n_tokens") == 5);
+  CHECK(json.at("nll_per_token").get<double>() ==
+        doctest::Approx(oracle_nll(m, {'a', 'b', 'c', 'a', 'b'}, 7) / 5).epsilon(1e-5));
 }
 
 TEST_CASE("eval: shards of another tokenizer of the model's size, or changed ones, are refused") {

@@ -57,6 +57,39 @@ TEST_CASE("generate: at temperature 0 the most likely tokens, as an oracle finds
   CHECK(Json::parse(start.out).at("tokens").get<std::vector<int32_t>>() == greedy(m, {256}, 4));
 }
 
+TEST_CASE("generate: begin_token comes first, and any of end_tokens ends a text") {
+  ModelFiles m;
+  const auto retell = [&] { write_model(m.spec, m.weights, m.path); };
+  m.spec.begin_token = 7;
+  retell();
+  const std::vector<int32_t> expected = greedy(m, {7, 'a', 'b'}, 6);
+  REQUIRE(expected.size() >= 3);
+  Json json = generate_json(m, {"--temperature", "0"});
+  CHECK(json.at("tokens").get<std::vector<int32_t>>() == expected);
+  CHECK(json.at("prompt_tokens") == 3);
+  m.spec.end_tokens = {200, expected[2]};
+  retell();
+  json = generate_json(m, {"--temperature", "0"});
+  const auto end = std::find(expected.begin(), expected.end(), expected[2]);
+  CHECK(json.at("tokens").get<std::vector<int32_t>>() == std::vector(expected.begin(), end));
+  CHECK(json.at("stop_reason") == "end_of_text");
+}
+
+TEST_CASE("generate --special: a special token that the prompt spells is that token") {
+  const ModelFiles m;
+  const auto tokens = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "generate", m.path,         "--prompt", "a<|endoftext|>b", "--temperature",
+        "0",        "--max-tokens", "4",        "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Json::parse(run_lathe(arguments).out);
+  };
+  CHECK(tokens({"--special"}).at("prompt_tokens") == 3);
+  CHECK(tokens({"--special"}).at("tokens").get<std::vector<int32_t>>() ==
+        greedy(m, {'a', 256, 'b'}, 4));
+  CHECK(tokens({}).at("prompt_tokens") == 15);
+}
+
 TEST_CASE("generate --path best: the one path with the largest weight") {
   const ModelFiles m(TopologyKind::kPgpt);
   const int best = m.weights.at(kGate)[0] > 0 ? 0 : 1;

@@ -1,10 +1,11 @@
 // What else a door reads: a Hugging Face config and shard index, checkpoints of llm.c and llama2.c,
-// llama2.c's tokenizer. The first byte says which.
+// llama2.c's tokenizer, a SentencePiece model's tokens. The first byte says which.
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "fuzz/fuzz.h"
+#include "text/sentencepiece_model.h"
 #include "text/token_list.h"
 #include "weights/hf_config.h"
 #include "weights/sharded_source.h"
@@ -51,6 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 't':
         make_tokenizer(parse_llama2_c_tokenizer(text, 3, "fuzz"), "fuzz");
         break;
+      case 's':
+        to_sentencepiece_model(parse_sentencepiece_tokens(text, "fuzz"));
+        break;
       default:
         return 0;
     }
@@ -71,6 +75,15 @@ std::string token(const char* text) {
   return ints(std::string(4, '\0'), {static_cast<int32_t>(std::strlen(text))}, 0) + text;
 }
 
+std::string sentencepiece() {
+  TokenList list;
+  list.model = TokenList::Model::kSentencePiece;
+  list.tokens = {"<unk>", "a"};
+  list.scores = {0, 1};
+  list.kinds = {TokenList::kUnknown, TokenList::kNormal};
+  return to_sentencepiece_model(list);
+}
+
 }  // namespace
 
 std::vector<std::string> fuzz::seeds() {
@@ -88,5 +101,6 @@ std::vector<std::string> fuzz::seeds() {
       ints("g", llm_c, 4 * (32 + 32 + 2 * (12 * 16 + 13 * 4) + 8)),
       ints("l", {4, 6, 2, 2, 1, 5, 3}, 4 * (20 + 2 * 128 + 4 + 6)),
       ints("t", {7}, 0) + token("<unk>") + token("<s>") + token("</s>"),
+      "s" + sentencepiece(),
   };
 }
