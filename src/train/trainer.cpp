@@ -115,10 +115,8 @@ class Trainer {
              state_.data, data_.fingerprint);
       }
       if (state_.step > phases_.total) {
-        fail(
-            "[run] {} has {} steps behind it, and the run file asks for {}; give more, or start "
-            "anew",
-            folder, state_.step, phases_.total);
+        fail("[run] {} has {} steps behind it, and the run file asks for {}; give as many or more",
+             folder, state_.step, phases_.total);
       }
       for (const std::string& change : changes) observer_.say(change);
       saved_step_ = state_.step;
