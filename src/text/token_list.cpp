@@ -88,8 +88,7 @@ TokenList from_definition(const BpeDefinition& definition, const std::string& wh
   if (definition.alphabet == BpeDefinition::Alphabet::kBytes) {
     const auto& table = pre_tokenizers();
     const auto at = std::find_if(table.begin(), table.end(), [&](const auto& row) {
-      return row.patterns == definition.patterns &&
-             row.ignore_merges == definition.ignore_merges &&
+      return row.patterns == definition.patterns && row.ignore_merges == definition.ignore_merges &&
              row.normalization == definition.normalization;
     });
     // Without merges a piece is cut into bytes all the same.

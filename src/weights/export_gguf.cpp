@@ -39,10 +39,12 @@ DType stored_as(const ForeignTensor& t, DType matrices) {
 
 void add_notes(const ModelSpec& spec, Exported& exported) {
   if (spec.activation == Activation::kGelu) {
-    exported.notes.push_back("llama.cpp computes gelu by its tanh approximation: logits differ by about 1e-3");
+    exported.notes.push_back(
+        "llama.cpp computes gelu by its tanh approximation: logits differ by about 1e-3");
   }
   if (spec.end_tokens.size() > 1) {
-    exported.notes.push_back("GGUF names one token that ends a text; of several the first is written");
+    exported.notes.push_back(
+        "GGUF names one token that ends a text; of several the first is written");
   }
 }
 
@@ -52,17 +54,18 @@ Exported export_gguf(const ExportInput& model, const std::string& path) {
   const ModelSpec& spec = model.values.plan.spec;
   const FamilyRow& family = choose_family(spec, model.name);
   if (spec.rope_scaling.kind == RopeScaling::kLlama3 && family.family != Family::kLlama) {
-    fail("[export] {}: in GGUF rope scaling llama3 goes with the architecture llama alone, and this "
-         "model is {}",
-         model.name, family.gguf_architecture);
+    fail(
+        "[export] {}: in GGUF rope scaling llama3 goes with the architecture llama alone, and this "
+        "model is {}",
+        model.name, family.gguf_architecture);
   }
   Exported exported{format("GGUF, {}", family.gguf_architecture), {}};
   add_notes(spec, exported);
 
   const TokenList tokens = token_list_of(model.tokenizer, spec.vocab_size, model.name);
   GgufEntries entries = to_gguf_config(family, spec);
-  entries.insert(entries.begin() + 1, {{"general.name", model.name},
-                                       {"general.file_type", file_type(model.matrices)}});
+  entries.insert(entries.begin() + 1,
+                 {{"general.name", model.name}, {"general.file_type", file_type(model.matrices)}});
   if (model.matrices == DType::kQ80) entries.emplace_back("general.quantization_version", i64{2});
   const auto end = model.tokenizer.end_of_text();
   for (auto& entry : to_gguf_tokens(tokens, spec, end.value_or(0), model.chat_template)) {

@@ -17,7 +17,7 @@ struct ExportInput {
   std::string name;  // of the model, for people
   const Tokenizer& tokenizer;
   std::string chat_template;
-  DType matrices = DType::kF32;  // as which matrices are stored; the rest is f32
+  DType matrices = DType::kF32;                   // as which matrices are stored; the rest is f32
   std::function<void(size_t, size_t)> on_tensor;  // (done, all)
 };
 

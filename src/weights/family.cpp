@@ -286,9 +286,9 @@ bool file_has_bias(const FamilyRow& row, const BlockSpec& b, const BlockLinear& 
 
 const FamilyRow* find_family(const ModelSpec& spec, std::string& why) {
   if (spec.topology.kind != TopologyKind::kGpt) {
-    why = format("its topology is {}{}", name_of(spec.topology.kind),
-                 spec.topology.kind == TopologyKind::kPgpt ? "; --path best keeps one path, a gpt"
-                                                           : "");
+    why = format(
+        "its topology is {}{}", name_of(spec.topology.kind),
+        spec.topology.kind == TopologyKind::kPgpt ? "; --path best keeps one path, a gpt" : "");
     return nullptr;
   }
   if (is_structured(spec)) {

@@ -60,8 +60,8 @@ std::span<const FamilyRow> families();
 // Whether files of the family have a bias at that linear of a block.
 bool file_has_bias(const FamilyRow& row, const BlockSpec& block, const BlockLinear& linear);
 
-// The family that can express the spec with the fewest zeros put in; null where there is none, and `why`
-// says so for the one that comes closest.
+// The family that can express the spec with the fewest zeros put in; null where there is none, and
+// `why` says so for the one that comes closest.
 const FamilyRow* find_family(const ModelSpec& spec, std::string& why);
 // The same. Error that names `where` in place of null.
 const FamilyRow& choose_family(const ModelSpec& spec, const std::string& where);
