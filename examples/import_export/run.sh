@@ -35,7 +35,7 @@ lathe export "$work/run" --format gguf --merge --type q8_0 --out "$work/merged.g
 
 # --- What others make of it. ---
 python=${LATHE_PEERS_PYTHON:-$root/.venv-peers/bin/python}
-if [[ -x $python ]]; then
+if "$python" -c 'import torch, transformers' 2>/dev/null; then
   "$python" "$here/use_in_python.py" "$work/factored" "$work/merged"
 else
   echo "SKIP: no Python with transformers (scripts/setup --peers)"

@@ -86,6 +86,28 @@ TEST_CASE("export and import: what is wrong is one line, and leaves nothing behi
   CHECK(names_in(dir.path()) == std::vector<std::string>{"cut.gguf", "there"});
 }
 
+TEST_CASE("export --path best: the heaviest path alone says what it says inside its model") {
+  for (const Position position : {Position::kRope, Position::kLearned}) {
+    CAPTURE(name_of(position));
+    ModelFiles m(TopologyKind::kPgpt);
+    m.spec.position = position;
+    m.weights = random_weights(make_plan(m.spec), 5);
+    write_model(m.spec, m.weights, m.path);
+    const TempDir dir;
+    std::vector<std::string> ask = {"--prompt", "ab", "--max-tokens", "8", "--path", "best"};
+    const std::string expected = text_of(m.path, ask);
+    ask.resize(4);
+    const ProgramResult out = run_lathe({"export", m.path, "--format", "hf", "--path", "best",
+                                         "--merge", "--out", dir.file("hf")});
+    CAPTURE(out.err);
+    REQUIRE(out.status == 0);
+    CHECK(has(out.err, position == Position::kLearned ? "Hugging Face, gpt2"
+                                                      : "Hugging Face, starcoder2"));
+    REQUIRE(run_lathe({"import", dir.file("hf"), "--out", dir.file("back")}).status == 0);
+    CHECK(text_of(dir.file("back"), ask) == expected);
+  }
+}
+
 TEST_CASE("import: llama2.c's story model goes on as it does there") {
   const std::string checkpoints = shared_path("data/checkpoints");
   if (checkpoints.empty()) return;

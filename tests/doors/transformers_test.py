@@ -8,6 +8,7 @@ which `scripts/setup --peers` makes.
 """
 
 import os
+import subprocess
 import sys
 
 from peers import Doors, largest_difference, skip
@@ -20,7 +21,10 @@ TOLERANCE = 1e-4
 def find_python():
     python = os.environ.get("LATHE_PEERS_PYTHON") or os.path.join(
         sys.argv[2], ".venv-peers", "bin", "python")
-    if not os.path.exists(python):
+    # Beside the torch of another Python it is of no use.
+    works = os.path.exists(python) and not subprocess.run(
+        [python, "-c", "import torch, transformers"], capture_output=True, check=False).returncode
+    if not works:
         skip("no transformers here (scripts/setup --peers installs it)")
     return python
 
