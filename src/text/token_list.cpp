@@ -26,6 +26,16 @@ const std::vector<PreTokenizer>& pre_tokenizers() {
       {"smollm", {R"(\p{N})", kGpt2Pattern}},
       {"llama-bpe", {kLlama3Pattern}, true},
       {"qwen2", {kQwen2Pattern}, false, Normalization::kNfc},
+      // Other names of the same; the first of a sort is the one that is written.
+      {"olmo", {kGpt2Pattern}},
+      {"mpt", {kGpt2Pattern}},
+      {"phi-2", {kGpt2Pattern}},
+      {"starcoder", {R"(\p{N})", kGpt2Pattern}},
+      {"refact", {R"(\p{N})", kGpt2Pattern}},
+      {"codeshell", {R"(\p{N})", kGpt2Pattern}},
+      {"llama3", {kLlama3Pattern}, true},
+      {"llama-v3", {kLlama3Pattern}, true},
+      {"deepseek-r1-qwen", {kQwen2Pattern}, false, Normalization::kNfc},
   };
   return table;
 }

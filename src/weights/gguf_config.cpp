@@ -117,8 +117,9 @@ void read_tokens(const GgufMetadata& m, ModelSpec& spec) {
     return id >= 0 && id < spec.vocab_size ? id : -1;
   };
   // llama.cpp puts it before these where the file does not say.
-  const bool usual = m.text("tokenizer.ggml.model", "") == "llama" ||
-                     m.text("tokenizer.ggml.pre", "") == "llama-bpe";
+  const std::string pre = m.text("tokenizer.ggml.pre", "");
+  const bool usual = m.text("tokenizer.ggml.model", "") == "llama" || pre == "llama-bpe" ||
+                     pre == "llama3" || pre == "llama-v3";
   if (m.flag("tokenizer.ggml.add_bos_token", usual)) {
     spec.begin_token = known("tokenizer.ggml.bos_token_id");
   }
