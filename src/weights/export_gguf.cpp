@@ -6,7 +6,6 @@
 #include "weights/foreign_values.h"
 #include "weights/gguf_writer.h"
 #include "weights/hf_tokenizer.h"
-#include "weights/number_formats.h"
 
 namespace lathe {
 
@@ -83,18 +82,11 @@ Exported export_gguf(const ExportInput& model, const std::string& path) {
     heads.push_back({kGgufRopeFactors, DType::kF32, {static_cast<i64>(factors.size())}});
   }
   GgufWriter writer(path, entries, std::move(heads));
-  std::vector<std::byte> bytes;
-  for (size_t i = 0; i < writer.order().size(); ++i) {
-    const TensorHead& head = writer.order()[i];
-    const auto at = tensors.find(head.name);
-    const std::vector<float> values =
-        at == tensors.end() ? factors : to_foreign(at->second, model.values);
-    bytes.resize(static_cast<size_t>(head.bytes()));
-    from_f32(head.dtype, values.data(), static_cast<i64>(values.size()), bytes.data());
-    writer.write(bytes);
-    model.on_tensor(i + 1, writer.order().size());
-  }
-  writer.commit();
+  const auto read = [&](const std::string& name) {
+    const auto at = tensors.find(name);
+    return at == tensors.end() ? factors : to_foreign(at->second, model.values);
+  };
+  write_tensors(writer, read, model.on_tensor);
   return exported;
 }
 

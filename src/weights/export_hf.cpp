@@ -8,7 +8,6 @@
 #include "weights/foreign_values.h"
 #include "weights/hf_config.h"
 #include "weights/model_directory.h"
-#include "weights/number_formats.h"
 
 namespace lathe {
 
@@ -39,20 +38,6 @@ Outgoing own_outgoing(const ExportInput& model) {
     out.values.emplace(info.name, [info, &model] { return model.values.read(info); });
   }
   return out;
-}
-
-void write_tensors(const std::string& path, Outgoing out, const ExportInput& model) {
-  SafetensorsWriter writer(path, std::move(out.heads), {{"format", "pt"}});
-  std::vector<std::byte> bytes;
-  for (size_t i = 0; i < writer.order().size(); ++i) {
-    const TensorHead& head = writer.order()[i];
-    const std::vector<float> values = out.values.at(head.name)();
-    bytes.resize(static_cast<size_t>(head.bytes()));
-    from_f32(head.dtype, values.data(), static_cast<i64>(values.size()), bytes.data());
-    writer.write(bytes);
-    model.on_tensor(i + 1, writer.order().size());
-  }
-  writer.commit();
 }
 
 // The config that modeling_lathe.py builds the model from.
@@ -180,7 +165,9 @@ Exported export_hf(const ExportInput& model, const std::string& folder) {
   Json generation;
   add_token_ids(model, generation);
   write_json(folder, "generation_config.json", generation);
-  write_tensors(folder + "/" + kWeightsFile, std::move(out), model);
+  SafetensorsWriter writer(folder + "/" + kWeightsFile, std::move(out.heads), {{"format", "pt"}});
+  write_tensors(
+      writer, [&](const std::string& name) { return out.values.at(name)(); }, model.on_tensor);
   write_json(folder, kConfigFile, config);
   return exported;
 }

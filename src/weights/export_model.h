@@ -1,13 +1,13 @@
 // Models for other programs.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "text/tokenizer.h"
 #include "weights/model_values.h"
+#include "weights/write_tensors.h"
 
 namespace lathe {
 
@@ -17,8 +17,8 @@ struct ExportInput {
   std::string name;  // of the model, for people
   const Tokenizer& tokenizer;
   std::string chat_template;
-  DType matrices = DType::kF32;                   // as which matrices are stored; the rest is f32
-  std::function<void(size_t, size_t)> on_tensor;  // (done, all)
+  DType matrices = DType::kF32;  // as which matrices are stored; the rest is f32
+  OnTensor on_tensor;
 };
 
 struct Exported {

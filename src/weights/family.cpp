@@ -1,6 +1,7 @@
 #include "weights/family.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/error.h"
@@ -9,7 +10,16 @@ namespace lathe {
 
 namespace {
 
-constexpr ModuleName kHfGpt2[] = {
+template <size_t N, size_t M>
+consteval std::array<ModuleName, N + M> joined(const std::array<ModuleName, N>& a,
+                                               const std::array<ModuleName, M>& b) {
+  std::array<ModuleName, N + M> all;
+  std::copy(a.begin(), a.end(), all.begin());
+  std::copy(b.begin(), b.end(), all.begin() + N);
+  return all;
+}
+
+constexpr auto kHfGpt2 = std::to_array<ModuleName>({
     {"embedding.tokens", "transformer.wte"},
     {"embedding.positions", "transformer.wpe"},
     {"norm_1", "transformer.h.{}.ln_1"},
@@ -20,37 +30,8 @@ constexpr ModuleName kHfGpt2[] = {
     {"ffn.down", "transformer.h.{}.mlp.c_proj"},
     {"norm", "transformer.ln_f"},
     {"head", "lm_head"},
-};
-constexpr ModuleName kHfLlama[] = {
-    {"embedding.tokens", "model.embed_tokens"},
-    {"norm_1", "model.layers.{}.input_layernorm"},
-    {"attention.qkv", "model.layers.{}.self_attn.q_proj", Piece::kQ},
-    {"attention.qkv", "model.layers.{}.self_attn.k_proj", Piece::kK},
-    {"attention.qkv", "model.layers.{}.self_attn.v_proj", Piece::kV},
-    {"attention.q_norm", "model.layers.{}.self_attn.q_norm"},
-    {"attention.k_norm", "model.layers.{}.self_attn.k_norm"},
-    {"attention.out", "model.layers.{}.self_attn.o_proj"},
-    {"norm_2", "model.layers.{}.post_attention_layernorm"},
-    {"ffn.up", "model.layers.{}.mlp.gate_proj", Piece::kGateRows},
-    {"ffn.up", "model.layers.{}.mlp.up_proj", Piece::kValueRows},
-    {"ffn.down", "model.layers.{}.mlp.down_proj"},
-    {"norm", "model.norm"},
-    {"head", "lm_head"},
-};
-constexpr ModuleName kHfStarcoder2[] = {
-    {"embedding.tokens", "model.embed_tokens"},
-    {"norm_1", "model.layers.{}.input_layernorm"},
-    {"attention.qkv", "model.layers.{}.self_attn.q_proj", Piece::kQ},
-    {"attention.qkv", "model.layers.{}.self_attn.k_proj", Piece::kK},
-    {"attention.qkv", "model.layers.{}.self_attn.v_proj", Piece::kV},
-    {"attention.out", "model.layers.{}.self_attn.o_proj"},
-    {"norm_2", "model.layers.{}.post_attention_layernorm"},
-    {"ffn.up", "model.layers.{}.mlp.c_fc"},
-    {"ffn.down", "model.layers.{}.mlp.c_proj"},
-    {"norm", "model.norm"},
-    {"head", "lm_head"},
-};
-constexpr ModuleName kHfGptNeox[] = {
+});
+constexpr auto kHfGptNeox = std::to_array<ModuleName>({
     {"embedding.tokens", "gpt_neox.embed_in"},
     {"norm_1", "gpt_neox.layers.{}.input_layernorm"},
     {"attention.qkv", "gpt_neox.layers.{}.attention.query_key_value", Piece::kHeadwiseQkv},
@@ -60,49 +41,59 @@ constexpr ModuleName kHfGptNeox[] = {
     {"ffn.down", "gpt_neox.layers.{}.mlp.dense_4h_to_h"},
     {"norm", "gpt_neox.final_layer_norm"},
     {"head", "embed_out"},
-};
+});
+// Llama's names, which others took over, and the two sorts of feed-forward layers behind them.
+constexpr auto kHfCommon = std::to_array<ModuleName>({
+    {"embedding.tokens", "model.embed_tokens"},
+    {"norm_1", "model.layers.{}.input_layernorm"},
+    {"attention.qkv", "model.layers.{}.self_attn.q_proj", Piece::kQ},
+    {"attention.qkv", "model.layers.{}.self_attn.k_proj", Piece::kK},
+    {"attention.qkv", "model.layers.{}.self_attn.v_proj", Piece::kV},
+    {"attention.q_norm", "model.layers.{}.self_attn.q_norm"},
+    {"attention.k_norm", "model.layers.{}.self_attn.k_norm"},
+    {"attention.out", "model.layers.{}.self_attn.o_proj"},
+    {"norm_2", "model.layers.{}.post_attention_layernorm"},
+    {"norm", "model.norm"},
+    {"head", "lm_head"},
+});
+constexpr auto kHfLlama =
+    joined(kHfCommon, std::to_array<ModuleName>({
+                          {"ffn.up", "model.layers.{}.mlp.gate_proj", Piece::kGateRows},
+                          {"ffn.up", "model.layers.{}.mlp.up_proj", Piece::kValueRows},
+                          {"ffn.down", "model.layers.{}.mlp.down_proj"},
+                      }));
+constexpr auto kHfStarcoder2 = joined(kHfCommon, std::to_array<ModuleName>({
+                                                     {"ffn.up", "model.layers.{}.mlp.c_fc"},
+                                                     {"ffn.down", "model.layers.{}.mlp.c_proj"},
+                                                 }));
+
 // GGUF has one set of names; whether q, k and v are apart is the architecture's.
-constexpr ModuleName kGgufFused[] = {
+constexpr auto kGgufCommon = std::to_array<ModuleName>({
     {"embedding.tokens", "token_embd"},
     {"embedding.positions", "position_embd"},
     {"norm_1", "blk.{}.attn_norm"},
-    {"attention.qkv", "blk.{}.attn_qkv"},
     {"attention.out", "blk.{}.attn_output"},
     {"norm_2", "blk.{}.ffn_norm"},
-    {"ffn.up", "blk.{}.ffn_up"},
     {"ffn.down", "blk.{}.ffn_down"},
     {"norm", "output_norm"},
     {"head", "output"},
-};
-constexpr ModuleName kGgufSplit[] = {
-    {"embedding.tokens", "token_embd"},
-    {"norm_1", "blk.{}.attn_norm"},
-    {"attention.qkv", "blk.{}.attn_q", Piece::kQ},
-    {"attention.qkv", "blk.{}.attn_k", Piece::kK},
-    {"attention.qkv", "blk.{}.attn_v", Piece::kV},
-    {"attention.q_norm", "blk.{}.attn_q_norm"},
-    {"attention.k_norm", "blk.{}.attn_k_norm"},
-    {"attention.out", "blk.{}.attn_output"},
-    {"norm_2", "blk.{}.ffn_norm"},
-    {"ffn.up", "blk.{}.ffn_gate", Piece::kGateRows},
-    {"ffn.up", "blk.{}.ffn_up", Piece::kValueRows},
-    {"ffn.down", "blk.{}.ffn_down"},
-    {"norm", "output_norm"},
-    {"head", "output"},
-};
-constexpr ModuleName kGgufStarcoder2[] = {
-    {"embedding.tokens", "token_embd"},
-    {"norm_1", "blk.{}.attn_norm"},
-    {"attention.qkv", "blk.{}.attn_q", Piece::kQ},
-    {"attention.qkv", "blk.{}.attn_k", Piece::kK},
-    {"attention.qkv", "blk.{}.attn_v", Piece::kV},
-    {"attention.out", "blk.{}.attn_output"},
-    {"norm_2", "blk.{}.ffn_norm"},
-    {"ffn.up", "blk.{}.ffn_up"},
-    {"ffn.down", "blk.{}.ffn_down"},
-    {"norm", "output_norm"},
-    {"head", "output"},
-};
+});
+constexpr auto kGgufApart = joined(kGgufCommon, std::to_array<ModuleName>({
+                                                    {"attention.qkv", "blk.{}.attn_q", Piece::kQ},
+                                                    {"attention.qkv", "blk.{}.attn_k", Piece::kK},
+                                                    {"attention.qkv", "blk.{}.attn_v", Piece::kV},
+                                                    {"attention.q_norm", "blk.{}.attn_q_norm"},
+                                                    {"attention.k_norm", "blk.{}.attn_k_norm"},
+                                                }));
+constexpr auto kPlainUp = std::to_array<ModuleName>({{"ffn.up", "blk.{}.ffn_up"}});
+constexpr auto kGatedUp =
+    std::to_array<ModuleName>({{"ffn.up", "blk.{}.ffn_gate", Piece::kGateRows},
+                               {"ffn.up", "blk.{}.ffn_up", Piece::kValueRows}});
+constexpr auto kGgufFused =
+    joined(joined(kGgufCommon, kPlainUp),
+           std::to_array<ModuleName>({{"attention.qkv", "blk.{}.attn_qkv"}}));
+constexpr auto kGgufLlama = joined(kGgufApart, kGatedUp);
+constexpr auto kGgufStarcoder2 = joined(kGgufApart, kPlainUp);
 
 constexpr Activation kGelus[] = {Activation::kGeluTanh, Activation::kGelu};
 constexpr Activation kSwiglu[] = {Activation::kSwiglu};
@@ -126,7 +117,7 @@ constexpr FamilyRow llama_like(Family family, std::string_view hf_class, std::st
           .hf_transposed = false,
           .gguf_interleaved = interleaved,
           .hf_modules = kHfLlama,
-          .gguf_modules = kGgufSplit};
+          .gguf_modules = kGgufLlama};
 }
 
 constexpr FamilyRow kFamilies[] = {

@@ -6,7 +6,6 @@
 
 #include "base/atomic_file.h"
 #include "base/config_tree.h"
-#include "weights/number_formats.h"
 
 namespace lathe {
 
@@ -66,7 +65,7 @@ void write_model_directory(const std::string& folder, ModelSpec spec,
 
 void write_model_directory(const std::string& folder, const ModelValues& model, DType matrices,
                            const Tokenizer& tokenizer, const std::string& chat_template,
-                           const std::function<void(size_t, size_t)>& on_tensor) {
+                           const OnTensor& on_tensor) {
   write_texts(folder, model.plan.spec, tokenizer, chat_template);
   std::map<std::string, TensorInfo> infos;
   std::vector<TensorHead> heads;
@@ -75,16 +74,8 @@ void write_model_directory(const std::string& folder, const ModelValues& model, 
     infos.emplace(info.name, std::move(info));
   }
   SafetensorsWriter writer(folder + "/" + kWeightsFile, std::move(heads), {{"format", "pt"}});
-  std::vector<std::byte> bytes;
-  size_t done = 0;
-  for (const TensorHead& head : writer.order()) {
-    const std::vector<float> values = model.read(infos.at(head.name));
-    bytes.resize(static_cast<size_t>(head.bytes()));
-    from_f32(head.dtype, values.data(), static_cast<i64>(values.size()), bytes.data());
-    writer.write(bytes);
-    on_tensor(++done, writer.order().size());
-  }
-  writer.commit();
+  write_tensors(
+      writer, [&](const std::string& name) { return model.read(infos.at(name)); }, on_tensor);
 }
 
 }  // namespace lathe

@@ -2,7 +2,6 @@
 // template where the model has one. Read and written here for every engine.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +10,7 @@
 #include "text/tokenizer.h"
 #include "weights/model_values.h"
 #include "weights/safetensors.h"
+#include "weights/write_tensors.h"
 
 namespace lathe {
 
@@ -39,9 +39,9 @@ void write_model_directory(const std::string& folder, ModelSpec spec,
                            const std::string& chat_template);
 
 // The same from values on demand, one tensor in memory at a time; `matrices`: f32 or bf16, the rest
-// is f32. `on_tensor(done, all)` hears of each.
+// is f32.
 void write_model_directory(const std::string& folder, const ModelValues& model, DType matrices,
                            const Tokenizer& tokenizer, const std::string& chat_template,
-                           const std::function<void(size_t, size_t)>& on_tensor);
+                           const OnTensor& on_tensor);
 
 }  // namespace lathe
