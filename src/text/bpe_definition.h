@@ -40,8 +40,10 @@ struct BpeDefinition {
   bool add_prefix_space = false;
   bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
 
-  // kByteFallback: "▁" put before the text; spaces dropped from the start when decoding.
-  bool prepend_space = false;
+  // kByteFallback: "▁" put before the text (unless it begins with a space: Metaspace); spaces
+  // dropped from the start when decoding.
+  enum class SpacePrefix { kNever, kAlways, kUnlessThere };
+  SpacePrefix space_prefix = SpacePrefix::kNever;
   i64 strip_spaces = 0;
 };
 

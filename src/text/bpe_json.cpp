@@ -105,9 +105,13 @@ class BpeJsonReader {
       read_normal_form(root);
       read_pre_tokenizer(pre);
       read_byte_decoder(root);
+    } else if (fallback && pre.size() == 1 && text(*pre[0], "type") == "Metaspace") {
+      definition_.alphabet = BpeDefinition::Alphabet::kByteFallback;
+      read_metaspace(root, *pre[0]);
+      read_fallback_decoder(root);
     } else if (!pre.empty()) {
       unsupported("pre-tokenizer '" + text(*pre.back(), "type") + "'",
-                  "ByteLevel, or none with byte_fallback");
+                  "ByteLevel, or with byte_fallback Metaspace or none");
     } else if (!fallback) {
       unsupported("a BPE model with neither a ByteLevel pre-tokenizer nor byte_fallback",
                   "one of them");
@@ -173,13 +177,28 @@ class BpeJsonReader {
     }
   }
 
+  using Prefix = BpeDefinition::SpacePrefix;
+
+  // The newer way to say what Prepend and Replace say, but for texts that begin with a space. Texts
+  // are encoded whole, so that the first section is every section.
+  void read_metaspace(const json& root, const json& step) {
+    if (!member(root, "normalizer").is_null()) unsupported("Metaspace with a normalizer", "none");
+    if (text(step, "replacement", "") != kSpaceMark) unsupported("Metaspace's replacement", "'▁'");
+    if (flag(step, "split", true)) unsupported("Metaspace with split", "split = false");
+    const std::string scheme = text(step, "prepend_scheme", "always");
+    if (scheme != "always" && scheme != "first" && scheme != "never") {
+      unsupported("Metaspace's prepend_scheme '" + scheme + "'", "always, first or never");
+    }
+    definition_.space_prefix = scheme == "never" ? Prefix::kNever : Prefix::kUnlessThere;
+  }
+
   void read_normalizer(const json& root) {
     bool replaces = false;
     for (const json* step : steps_of(member(root, "normalizer"), "normalizers")) {
       const std::string type = text(*step, "type");
-      if (type == "Prepend" && !replaces && !definition_.prepend_space &&
+      if (type == "Prepend" && !replaces && definition_.space_prefix == Prefix::kNever &&
           text(*step, "prepend") == kSpaceMark) {
-        definition_.prepend_space = true;
+        definition_.space_prefix = Prefix::kAlways;
       } else if (type == "Replace" && !replaces && text(*step, "content") == kSpaceMark &&
                  member(object(*step, "pattern"), "String") == " ") {
         replaces = true;

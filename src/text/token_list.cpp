@@ -116,7 +116,7 @@ TokenList from_definition(const BpeDefinition& definition, const std::string& wh
   }
   // The earlier a merge, the higher its token's score.
   list.model = TokenList::Model::kSentencePiece;
-  list.add_space_prefix = definition.prepend_space;
+  list.add_space_prefix = definition.space_prefix != BpeDefinition::SpacePrefix::kNever;
   list.scores.assign(list.tokens.size(), -1e6);
   for (size_t rank = definition.merges.size(); rank-- > 0;) {
     list.scores[static_cast<size_t>(definition.merges[rank].merged)] = -static_cast<double>(rank);

@@ -84,7 +84,7 @@ struct BpeTokenizer::Scratch {
 BpeTokenizer::BpeTokenizer(BpeDefinition definition, std::string json, const std::string& where)
     : alphabet_(definition.alphabet),
       add_prefix_space_(definition.add_prefix_space),
-      prepend_space_(definition.prepend_space),
+      space_prefix_(definition.space_prefix),
       strip_spaces_(definition.strip_spaces),
       json_(std::move(json)),
       normalizer_(definition.normalization),
@@ -163,8 +163,12 @@ void BpeTokenizer::append_ids(std::string_view text, std::vector<int32_t>& out) 
   ScratchPool<Scratch>::Borrowed scratch(
       pool_, [this] { return std::make_unique<Scratch>(pretokenizer_, *words_); });
   if (alphabet_ == BpeDefinition::Alphabet::kByteFallback) {
-    scratch->text =
-        (prepend_space_ ? std::string(kSpaceMark) : "") + replace_all(text, " ", kSpaceMark);
+    scratch->text = replace_all(text, " ", kSpaceMark);
+    using Prefix = BpeDefinition::SpacePrefix;
+    const bool there = scratch->text.starts_with(kSpaceMark);
+    if (space_prefix_ == Prefix::kAlways || (space_prefix_ == Prefix::kUnlessThere && !there)) {
+      scratch->text.insert(0, kSpaceMark);
+    }
     append_marked(scratch->text, *scratch, out);
   } else {
     raw_.split(

@@ -49,7 +49,7 @@ class BpeTokenizer : public Tokenizer {
 
   BpeDefinition::Alphabet alphabet_;
   bool add_prefix_space_;
-  bool prepend_space_;
+  BpeDefinition::SpacePrefix space_prefix_;
   i64 strip_spaces_;
   std::string json_;
   TextNormalizer normalizer_;

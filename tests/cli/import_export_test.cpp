@@ -97,12 +97,12 @@ TEST_CASE("export --path best: the heaviest path alone says what it says inside 
     std::vector<std::string> ask = {"--prompt", "ab", "--max-tokens", "8", "--path", "best"};
     const std::string expected = text_of(m.path, ask);
     ask.resize(4);
-    const ProgramResult out = run_lathe({"export", m.path, "--format", "hf", "--path", "best",
-                                         "--merge", "--out", dir.file("hf")});
+    const ProgramResult out = run_lathe(
+        {"export", m.path, "--format", "hf", "--path", "best", "--merge", "--out", dir.file("hf")});
     CAPTURE(out.err);
     REQUIRE(out.status == 0);
-    CHECK(has(out.err, position == Position::kLearned ? "Hugging Face, gpt2"
-                                                      : "Hugging Face, starcoder2"));
+    CHECK(has(out.err,
+              position == Position::kLearned ? "Hugging Face, gpt2" : "Hugging Face, starcoder2"));
     REQUIRE(run_lathe({"import", dir.file("hf"), "--out", dir.file("back")}).status == 0);
     CHECK(text_of(dir.file("back"), ask) == expected);
   }

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "support/error_text.h"
 #include "support/shared_data.h"
 #include "support/temp_dir.h"
 #include "support/tokenizer_cases.h"
@@ -50,6 +52,27 @@ TEST_CASE("Llama 2: the 46 cases, from tokenizer.model and from tokenizer.json")
     CHECK("/" + tokenizer->save(model.path()) == file);
     check_cases(*load_tokenizer(model.path()), cases);
   }
+}
+
+TEST_CASE("Llama 2 with Metaspace in place of a normalizer: the ids of the tokenizers library") {
+  const std::string path = shared_path("data/tokenizers/llama2/tokenizer.json");
+  if (path.empty()) return;
+  auto json = nlohmann::json::parse(read_text_file(path));
+  json["normalizer"] = nullptr;
+  json["pre_tokenizer"] = {{"type", "Metaspace"},
+                           {"replacement", "\xE2\x96\x81"},
+                           {"prepend_scheme", "first"},
+                           {"split", false}};
+  const auto tokenizer = parse_tokenizer_json(json.dump(), path);
+  // tokenizers 0.23.
+  CHECK(tokenizer->encode("a b") == Ids{263, 289});
+  CHECK(tokenizer->encode(" a") == Ids{263});
+  CHECK(tokenizer->encode("  a") == Ids{29871, 263});
+  CHECK(tokenizer->encode("\na") == Ids{29871, 13, 29874});
+  CHECK(tokenizer->encode("Hello  world ") == Ids{15043, 29871, 3186, 29871});
+  json["pre_tokenizer"]["split"] = true;
+  CHECK(test::contains(test::error_text([&] { parse_tokenizer_json(json.dump(), "t.json"); }),
+                       "Metaspace with split"));
 }
 
 TEST_CASE("Llama 2: tokenizer.model and tokenizer.json agree, token by token") {
