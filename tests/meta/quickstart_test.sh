@@ -2,10 +2,12 @@
 # ./quickstart refuses wrong input before it builds anything, and chooses the number of steps by the
 # speed that it measures. Builds and trains nothing.
 #
-#   quickstart_test.sh SOURCE_DIR
+#   quickstart_test.sh SOURCE_DIR LATHE
 set -euo pipefail
 
-quickstart=${1:?usage: quickstart_test.sh SOURCE_DIR}/quickstart
+usage='usage: quickstart_test.sh SOURCE_DIR LATHE'
+quickstart=${1:?$usage}/quickstart
+program=${2:?$usage}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 failures=0
@@ -27,6 +29,19 @@ refused 1 "$folder/no.txt: no such file" "$folder/no.txt"
 for wrong in 0 -3 ten 1.5; do
   QUICKSTART_STEPS=$wrong refused 2 "QUICKSTART_STEPS is '$wrong'"
 done
+
+# Every option that it gives to a command of lathe is one of that command's, as far as this build has
+# the command.
+while IFS=$'\t' read -r command option; do
+  read -r -a words <<<"$command"
+  help=$("$program" "${words[@]}" --help 2>/dev/null) || continue
+  grep -q -- "$option\b" <<<"$help" || fail "quickstart: 'lathe $command' has no $option"
+done < <(sed -e ':join;/\\$/{N;s/\\\n//;b join}' "$quickstart" |
+  grep -o '"\$lathe" [a-z]* .*' | sed 's/"\$lathe" //' |
+  awk '{
+    command = $2 ~ /^[a-z]+$/ ? $1 " " $2 : $1
+    for (i = 2; i <= NF; ++i) if ($i ~ /^--[a-z-]+$/) print command "\t" $i
+  }' | sort -u)
 
 # size_runs() as it stands there, with a lathe that says how fast it is.
 eval "$(sed -n '/^number()/p;/^tokens_a_step=/p;/^cpu_class()/,/^}/p;/^size_runs()/,/^}/p' "$quickstart")"
