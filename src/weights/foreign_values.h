@@ -14,7 +14,7 @@ namespace lathe {
 ModelValues foreign_values(const FamilyRow& family, Container container, const Plan& plan,
                            std::shared_ptr<const WeightSource> source);
 
-// The bytes-independent reverse: a tensor of theirs, row-major, from the model's.
+// The reverse: a tensor of theirs, row-major, from the model's; zeros where the model has none.
 std::vector<float> to_foreign(const ForeignTensor& tensor, const ModelValues& model);
 
 }  // namespace lathe

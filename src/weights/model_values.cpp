@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/counts.h"
 #include "weights/merge.h"
 #include "weights/number_formats.h"
 
@@ -67,9 +68,6 @@ ModelValues values_of(const Plan& plan, std::shared_ptr<const WeightSource> weig
 }
 
 ModelValues merged(const ModelValues& model) {
-  ModelSpec spec = model.plan.spec;
-  spec.ffn_linear = spec.attention_linear = {};
-  spec.dense_ffn_layers = {};
   // The structured linears, by the name of the dense weight that takes their place.
   std::vector<BlockLinear> linears;
   const auto plan = std::make_shared<const Plan>(model.plan);  // owns what `linears` borrows
@@ -93,7 +91,8 @@ ModelValues merged(const ModelValues& model) {
     merge_to_dense(*at->spec, views, dense);
     return dense;
   };
-  return {make_plan(spec), std::move(read), linears.empty() ? model.natural_type : DType::kF32};
+  return {make_plan(dense_twin(model.plan.spec)), std::move(read),
+          linears.empty() ? model.natural_type : DType::kF32};
 }
 
 ModelValues best_path(const ModelValues& model) {

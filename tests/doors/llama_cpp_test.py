@@ -45,7 +45,7 @@ def check(doors, program, name, model, *options):
         reason = err.strip().splitlines()[-1]
         expected = ("no architecture" in reason or "rope scaling llama3" in reason)
         doors.check("refused: " + name, expected, reason)
-        return
+        return 0
     ours = doors.path("ours")
     doors.lathe("import", path, "--force", "--out", ours)
     a = doors.lathe("generate", ours, "--prompt", PROMPT, "--max-tokens", TOKENS, "--temperature", 0)
@@ -53,6 +53,7 @@ def check(doors, program, name, model, *options):
     a, b = (text.decode(errors="replace") for text in (a, their_text(program, path)))
     n = min(len(a), len(b)) - 1
     doors.check("%s %s" % (name, " ".join(options)), n > 3 and a[:n] == b[:n], "%r %r" % (a, b))
+    return 1
 
 
 def main():
@@ -60,12 +61,15 @@ def main():
     doors = Doors()
     status, out, err = doors.run("write_tiny_models", doors.path("tiny"))
     assert status == 0, err
+    loaded = 0
     for number, name in enumerate(out.decode().splitlines()):
         merge = ["--merge"] + (["--path", "best"] if "pgpt" in name else [])
-        check(doors, program, name, doors.path("tiny", str(number)), *merge)
+        loaded += check(doors, program, name, doors.path("tiny", str(number)), *merge)
         if number % 7 == 0:
             for dtype in ("bf16", "f16", "q8_0"):
                 check(doors, program, name, doors.path("tiny", str(number)), "--type", dtype, *merge)
+    # A fault that refused everything would otherwise go unseen.
+    doors.check("expressible models are loaded", loaded >= 15, loaded)
     doors.finish()
 
 
