@@ -1,5 +1,7 @@
 #include "base/fields.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -189,6 +191,13 @@ void FieldReader::begin_section(std::string_view key, std::string_view) {
   levels_.push_back({found, levels_.back().path + std::string(key) + ".", {}});
 }
 
+std::vector<std::string> FieldReader::section_names() const {
+  std::vector<std::string> names;
+  if (!levels_.back().object) return names;
+  for (const auto& [name, value] : levels_.back().object->items()) names.push_back(name);
+  return names;
+}
+
 void FieldReader::end_section() {
   check_unknown(levels_.back());
   levels_.pop_back();
@@ -292,7 +301,11 @@ void TomlPrinter::choice(std::string_view key, int& index, std::span<const std::
 void TomlPrinter::begin_section(std::string_view key, std::string_view help) {
   const std::string& outer = levels_.back().path;
   Level level;
-  level.path = outer.empty() ? std::string(key) : outer + "." + std::string(key);
+  const bool bare = std::all_of(key.begin(), key.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-';
+  });
+  const std::string name = bare ? std::string(key) : in_quotes(std::string(key));
+  level.path = outer.empty() ? name : outer + "." + name;
   level.lines = "\n[" + level.path + "]" + (help.empty() ? "" : "  # " + std::string(help)) + "\n";
   levels_.push_back(std::move(level));
 }

@@ -85,8 +85,22 @@ class FieldVisitor {
     end_section();
   }
 
+  // A table of sections of one sort, whose names are not known beforehand; reading adds those that
+  // are not there yet.
+  template <class S>
+  void sections(std::string_view key, std::map<std::string, S>& values, std::string_view help) {
+    begin_section(key, help);
+    for (const std::string& name : section_names()) values[name];
+    for (auto& [name, value] : values) section(name, value, "");
+    end_section();
+  }
+
   virtual void begin_section(std::string_view key, std::string_view help) = 0;
   virtual void end_section() = 0;
+
+ protected:
+  // Names that the section just begun is to have, for those who bring values.
+  virtual std::vector<std::string> section_names() const { return {}; }
 };
 
 using Json = nlohmann::ordered_json;
@@ -111,6 +125,9 @@ class FieldReader : public FieldVisitor {
   void end_section() override;
   // To be called after the visit: fails if the object has keys that were not visited.
   void finish();
+
+ protected:
+  std::vector<std::string> section_names() const override;
 
  private:
   struct Level;

@@ -17,14 +17,16 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
-constexpr Command kCommands[] = {{"train", lathe::cmd_train}, {"bench", lathe::cmd_bench}};
+constexpr Command kCommands[] = {
+    {"train", lathe::cmd_train}, {"factorize", lathe::cmd_factorize}, {"bench", lathe::cmd_bench}};
 
 int run(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
   for (const Command& c : kCommands) {
     if (name == c.name) return c.run(argc - 1, argv + 1);
   }
-  std::fprintf(stderr, "lathe-train: expected train or bench, found '%s'\n", name.c_str());
+  std::fprintf(stderr, "lathe-train: expected train, factorize or bench, found '%s'\n",
+               name.c_str());
   return 2;
 }
 

@@ -4,13 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "base/numeric.h"
-#include "text/tokenizer.h"
+#include "eval/token_source.h"
 
 namespace lathe {
 
@@ -43,9 +42,6 @@ class TokenBytes {
   std::vector<int32_t> bytes_;
   std::vector<char> own_space_;  // 1: decode() drops a space in front of it
 };
-
-// Tokens [offset, offset + out.size()) of a text.
-using ReadTokens = std::function<void(i64 offset, std::span<i64> out)>;
 
 // What is to be scored of a text.
 struct ScoredPart {

@@ -59,6 +59,7 @@ i64 guide_weights(const Plan& plan) {
 
 ModelSpec dense_twin(ModelSpec spec) {
   spec.ffn_linear = spec.attention_linear = {};
+  spec.linears.clear();
   return spec;
 }
 

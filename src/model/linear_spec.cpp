@@ -54,6 +54,9 @@ void LinearOption::visit_fields(FieldVisitor& v) {
   if (row(kind).takes_blocks) v.field("n_blocks", n_blocks, "blocks on the diagonal", structure);
 }
 
+bool takes_rank(LinearKind kind) { return row(kind).takes_rank; }
+bool takes_blocks(LinearKind kind) { return row(kind).takes_blocks; }
+
 LinearForm form_of(const LinearSpec& spec) { return row(spec.kind).form; }
 
 std::optional<TwoFactor> two_factor(const LinearSpec& spec) {
@@ -111,6 +114,14 @@ i64 linear_weights(const LinearSpec& spec) {
 }
 
 i64 linear_macs(const LinearSpec& spec) { return linear_weights(spec); }
+
+LinearOption option_of(const LinearSpec& linear) {
+  return {linear.kind, linear.rank, linear.n_blocks};
+}
+
+LinearSpec at_widths(const LinearOption& option, const LinearSpec& of) {
+  return {option.kind, of.in, of.out, option.rank, option.n_blocks, of.bias};
+}
 
 std::string describe_linear(const LinearSpec& spec) {
   std::string text = format("{} {} → {}", name_of(spec.kind), spec.in, spec.out);

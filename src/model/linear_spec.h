@@ -54,6 +54,10 @@ struct TwoFactor {
   i64 inner() const { return v_blocks * v_out; }
 };
 
+// What sizes a kind has beside the widths.
+bool takes_rank(LinearKind kind);
+bool takes_blocks(LinearKind kind);
+
 // How a kind computes: what engines switch on, so that a kind outside these has to say how it does.
 enum class LinearForm { kDense, kTwoFactor };
 LinearForm form_of(const LinearSpec& spec);
@@ -81,6 +85,10 @@ std::vector<Factor> factors(const LinearSpec& spec);
 
 i64 linear_weights(const LinearSpec& spec);  // parameters without the bias
 i64 linear_macs(const LinearSpec& spec);     // multiply-adds per input vector, without the bias
+
+// The kind and its sizes, apart from the widths; the same at widths of its own.
+LinearOption option_of(const LinearSpec& linear);
+LinearSpec at_widths(const LinearOption& option, const LinearSpec& of);
 
 // One line for people: "low_rank 768 → 3072 rank 192".
 std::string describe_linear(const LinearSpec& spec);

@@ -77,6 +77,7 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.section("attention_linear", attention_linear, "");
   v.field("dense_ffn_layers", dense_ffn_layers, "blocks whose feed-forward stays dense",
           kStructure);
+  v.sections("linears", linears, "those that differ, by name: \"blocks.3.ffn.up\"");
   v.field("init_std", init_std, "standard deviation of initial weights",
           {.role = KeyRole::kFollows});
   v.field("init_residual_scale", init_residual_scale,

@@ -2,6 +2,7 @@
 // them their meaning.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,9 @@ struct ModelSpec {
   LinearOption ffn_linear;
   LinearOption attention_linear;
   std::vector<i64> dense_ffn_layers = {0};
+  // Linears that differ from those three, by name: "blocks.3.ffn.up". Ranks are of that linear, not
+  // scaled to a narrower stage.
+  std::map<std::string, LinearOption> linears;
   double init_std = 0.02;
   bool init_residual_scale = false;
   std::string tokenizer = "tokenizer.model";

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "base/suggest.h"
 #include "model/topologies.h"
 
 namespace lathe {
 
 namespace {
+
+std::string tensor_part(const BlockSpec& block, std::string_view part) {
+  return block.name + "." + std::string(part);
+}
 
 // value · width / d_model, for what scales with a narrower stage.
 i64 scaled(const ModelSpec& spec, i64 value, i64 width, const char* key, i64 layer) {
@@ -18,18 +23,31 @@ i64 scaled(const ModelSpec& spec, i64 value, i64 width, const char* key, i64 lay
   return product / spec.d_model;
 }
 
-LinearSpec make_linear(const ModelSpec& spec, const LinearOption& option, i64 in, i64 out,
-                       i64 width, i64 layer, std::string_view part) {
+LinearSpec make_linear(const ModelSpec& spec, const LinearOption& usual, i64 in, i64 out, i64 width,
+                       const BlockSpec& block, std::string_view part) {
   const std::vector<std::string>& biased = spec.biased_linears;
-  LinearSpec linear;
-  linear.kind = option.kind;
-  linear.in = in;
-  linear.out = out;
-  linear.rank = option.rank > 0 ? scaled(spec, option.rank, width, "rank", layer) : option.rank;
-  linear.n_blocks = option.n_blocks;
+  LinearOption option = usual;
+  if (option.rank > 0) option.rank = scaled(spec, option.rank, width, "rank", block.layer);
+  const auto own = spec.linears.find(tensor_part(block, part));
+  if (own != spec.linears.end()) option = own->second;
+  LinearSpec linear = at_widths(option, {.in = in, .out = out});
   linear.bias = spec.linear_bias &&
                 (biased.empty() || std::find(biased.begin(), biased.end(), part) != biased.end());
   return linear;
+}
+
+// Every key of spec.linears is the name of a linear there is.
+void check_own_linears(const Plan& plan) {
+  if (plan.spec.linears.empty()) return;
+  std::vector<std::string> names;
+  for (const BlockSpec* block : all_blocks(plan)) {
+    for (const BlockLinear& linear : block_linears(*block)) names.push_back(linear.name);
+  }
+  for (const auto& [name, option] : plan.spec.linears) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    fail("[spec] linears has '{}'{}, expected the name of a linear of the model, {} … {}", name,
+         did_you_mean(name, names), names.front(), names.back());
+  }
 }
 
 }  // namespace
@@ -67,10 +85,10 @@ BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::str
   const i64 q = b.n_heads * b.d_head, kv = b.n_kv_heads * b.d_head;
   const i64 up = is_gated(b.activation) ? 2 * b.d_ff : b.d_ff;
   const LinearOption& attention = spec.attention_linear;
-  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, layer, kBlockLinearParts[0]);
-  b.out = make_linear(spec, attention, q, width, width, layer, kBlockLinearParts[1]);
-  b.up = make_linear(spec, ffn, width, up, width, layer, kBlockLinearParts[2]);
-  b.down = make_linear(spec, ffn, b.d_ff, width, width, layer, kBlockLinearParts[3]);
+  b.qkv = make_linear(spec, attention, width, q + 2 * kv, width, b, kBlockLinearParts[0]);
+  b.out = make_linear(spec, attention, q, width, width, b, kBlockLinearParts[1]);
+  b.up = make_linear(spec, ffn, width, up, width, b, kBlockLinearParts[2]);
+  b.down = make_linear(spec, ffn, b.d_ff, width, width, b, kBlockLinearParts[3]);
   for (const BlockLinear& linear : block_linears(b)) check_linear(*linear.spec, linear.name);
   return b;
 }
@@ -78,7 +96,7 @@ BlockSpec make_block(const ModelSpec& spec, i64 layer, i64 width, const std::str
 std::array<BlockLinear, 4> block_linears(const BlockSpec& b) {
   const auto linear = [&](std::string_view part, const LinearSpec& spec, Role role,
                           bool to_residual) {
-    return BlockLinear{part, b.name + "." + std::string(part), &spec, role, to_residual};
+    return BlockLinear{part, tensor_part(b, part), &spec, role, to_residual};
   };
   const auto& parts = kBlockLinearParts;
   return {linear(parts[0], b.qkv, Role::kAttention, false),
@@ -100,6 +118,7 @@ Plan make_plan(const ModelSpec& spec) {
   }
   plan.stages.push_back(NormStage{make_norm(spec, width)});
   plan.stages.push_back(HeadStage{width, spec.vocab_size, spec.tie_embeddings});
+  check_own_linears(plan);
   return plan;
 }
 

@@ -52,6 +52,9 @@ RunKeys variant_keys(const RunRecord& run) {
   write_as_share(keys, "model.ffn_linear.rank", run.model.d_model, "d_model");
   write_as_share(keys, "model.attention_linear.rank", run.model.d_model, "d_model");
   write_as_share(keys, "model.n_kv_heads", run.model.n_heads, "n_heads");
+  // There may be hundreds: a name says how many.
+  std::erase_if(keys, [](const auto& entry) { return entry.first.starts_with("model.linears."); });
+  if (!run.model.linears.empty()) keys["model.linears"] = run.model.linears.size();
   return keys;
 }
 
@@ -59,6 +62,8 @@ bool is_dense(const RunRecord& run) {
   const auto mode = run.keys.find("self_guided.mode");
   return run.model.ffn_linear.kind == LinearKind::kDense &&
          run.model.attention_linear.kind == LinearKind::kDense &&
+         std::all_of(run.model.linears.begin(), run.model.linears.end(),
+                     [](const auto& own) { return own.second.kind == LinearKind::kDense; }) &&
          (mode == run.keys.end() || mode->second == "off");
 }
 

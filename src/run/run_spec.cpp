@@ -15,7 +15,8 @@ KeyMeaning meaning_of(const std::string& key) {
   const auto found = meanings.find(key);
   if (found != meanings.end()) return found->second;
   // Keys of a kind of linear or topology, which are there only with it.
-  for (const char* section : {"model.ffn_linear.", "model.attention_linear.", "model.topology."}) {
+  for (const char* section :
+       {"model.ffn_linear.", "model.attention_linear.", "model.linears.", "model.topology."}) {
     if (key.starts_with(section)) return kOfFactors;
   }
   return {};

@@ -123,6 +123,15 @@ ModelValues best_path(const ModelValues& model) {
       spec.dense_ffn_layers.push_back(layer - first);
     }
   }
+  spec.linears.clear();
+  for (size_t i = 0; i < path.blocks.size(); ++i) {
+    const auto here = block_linears(path.blocks[i]);
+    for (const BlockLinear& l : here) {
+      const auto own = plan->spec.linears.find(l.name);
+      if (own == plan->spec.linears.end()) continue;
+      spec.linears[format("blocks.{}.{}", i, l.part)] = own->second;
+    }
+  }
   // The path's blocks are numbered from `first` on, under the path's name.
   auto read = [plan, path, first, inner = model.read](const TensorInfo& info) {
     const auto folded = [&](bool with_bias) {

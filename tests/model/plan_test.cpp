@@ -170,6 +170,32 @@ TEST_CASE("plan: lgpt keeps the blocks after its last halving") {
   CHECK(std::get<HeadStage>(plan.stages.back()).in == 12);
 }
 
+TEST_CASE("plan: linears named one by one differ from the rest, at the rank they say") {
+  const ModelSpec spec = small({"topology.kind=lgpt", "tie_embeddings=false", "d_head=24",
+                                "ffn_linear={kind = \"low_rank\", rank = 12}",
+                                "linears={\"blocks.2.ffn.up\" = {kind = \"low_rank\", rank = 5}, "
+                                "\"blocks.0.attention.out\" = {kind = \"block_shuffle\", n_blocks "
+                                "= 2}, \"blocks.3.ffn.down\" = {kind = \"dense\"}}"});
+  const Plan plan = make_plan(spec);
+  const auto blocks = all_blocks(plan);
+  CHECK(blocks[0]->up.kind == LinearKind::kDense);  // dense_ffn_layers
+  CHECK(blocks[0]->out.kind == LinearKind::kBlockShuffle);
+  CHECK(blocks[0]->out.n_blocks == 2);
+  CHECK(blocks[2]->up.rank == 5);    // as it says, although the stage has half the width
+  CHECK(blocks[2]->down.rank == 6);  // 12 at half the width
+  CHECK(blocks[3]->down.kind == LinearKind::kDense);
+  CHECK(option_of(blocks[2]->up) == spec.linears.at("blocks.2.ffn.up"));
+  // The same through JSON and through TOML, where such a name needs quotes.
+  CHECK(to_json(parse_model_spec(to_json(spec), "t")) == to_json(spec));
+  CHECK(to_json(parse_model_spec(parse_toml(print_toml(spec), "t"), "t")) == to_json(spec));
+
+  CHECK(test::contains(error_of({"linears={\"blocks.1.ffn.upp\" = {kind = \"dense\"}}"}),
+                       "did you mean 'blocks.1.ffn.up'"));
+  CHECK(test::contains(error_of({"linears={\"blocks.1.ffn.up\" = {kind = \"low_rank\"}}"}),
+                       "blocks.1.ffn.up"));
+  CHECK(test::contains(error_of({"linears={\"blocks.1.ffn.up\" = 3}"}), "table of keys"));
+}
+
 TEST_CASE("model spec: JSON round trip, and the keys of one kind only") {
   const ModelSpec spec = small({"ffn_linear.kind=block_shuffle", "ffn_linear.n_blocks=2"});
   const Json json = to_json(spec);

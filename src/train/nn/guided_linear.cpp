@@ -34,8 +34,9 @@ struct AddProductFunction : Function<AddProductFunction> {
 }  // namespace
 
 GuidedLinear::GuidedLinear(const LinearSpec& spec, const std::string& part, Parameters& parameters,
-                           Guidance* guidance)
-    : structured_(spec, part, parameters) {
+                           Guidance* guidance, LinearObserver* observer)
+    : part_(part), structured_(spec, part, parameters) {
+  if (observer && observer->observes(part)) observer_ = observer;
   if (!guidance) return;
   index_ = guidance->index_of(part);
   if (index_ < 0) return;
@@ -45,6 +46,18 @@ GuidedLinear::GuidedLinear(const LinearSpec& spec, const std::string& part, Para
 }
 
 at::Tensor GuidedLinear::forward(const at::Tensor& x) const {
+  if (!observer_) return mixed(x);
+  observer_->input(part_, x.detach());
+  const at::Tensor y = mixed(x);
+  if (y.requires_grad()) {
+    y.register_hook([observer = observer_, part = part_](const at::Tensor& dy) {
+      observer->output_gradient(part, dy);
+    });
+  }
+  return y;
+}
+
+at::Tensor GuidedLinear::mixed(const at::Tensor& x) const {
   if (!guidance_) return structured_.forward(x);
   const Mix mix = guidance_->mix(index_);
   if (mix.structured == 0) return dense_.forward(x, mix.dense);

@@ -131,8 +131,13 @@ struct RecomputeFunction : Function<RecomputeFunction> {
 
 }  // namespace
 
-Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance)
-    : plan_(plan), parameters_(parameters), recompute_(recompute), guidance_(guidance) {
+Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance,
+             LinearObserver* observer)
+    : plan_(plan),
+      parameters_(parameters),
+      recompute_(recompute),
+      guidance_(guidance),
+      observer_(observer) {
   for (const BlockSpec* spec : all_blocks(plan)) {
     if (spec->rope && !rope_.contains(spec->d_head)) {
       rope_[spec->d_head] =
@@ -160,7 +165,7 @@ Model::Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance*
 
 Model::Block Model::make_block(const BlockSpec& spec) {
   const auto linear = [&](const BlockLinear& l) {
-    return GuidedLinear(*l.spec, l.name, parameters_, guidance_);
+    return GuidedLinear(*l.spec, l.name, parameters_, guidance_, observer_);
   };
   const auto head_norm = [&](const char* part) {
     return spec.qk_norm

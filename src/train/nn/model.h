@@ -12,9 +12,11 @@ namespace lathe::train {
 
 class Model {
  public:
-  // Borrows `parameters`, which were made from the same plan, and `guidance`, null where the model
-  // is trained without or no longer with it.
-  Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance = nullptr);
+  // Borrows `parameters`, which were made from the same plan, `guidance`, null where the model is
+  // trained without or no longer with it, and `observer`, null or who sees what goes through
+  // linears.
+  Model(const Plan& plan, Parameters& parameters, bool recompute, Guidance* guidance = nullptr,
+        LinearObserver* observer = nullptr);
 
   // tokens (B, T) i64 on the parameters' device, T ≤ context_length → the final norm's output
   // (B·T, D) in the compute dtype.
@@ -62,6 +64,7 @@ class Model {
   Parameters& parameters_;
   bool recompute_;
   Guidance* guidance_;
+  LinearObserver* observer_;
   std::map<i64, Block> blocks_;            // by layer
   std::map<std::string, Linear> entries_;  // of paths, by name
   std::map<i64, RopeTables> rope_;         // by d_head
