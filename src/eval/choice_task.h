@@ -18,7 +18,7 @@ struct ChoiceOptions {
 };
 
 struct ChoiceTask {
-  const Benchmark* benchmark;
+  const Benchmark* benchmark = nullptr;
   ChoiceOptions options;
   std::string split;
   std::vector<ChoiceItem> items;
