@@ -20,10 +20,10 @@ bool has_paths(const Plan& plan) {
 
 }  // namespace
 
-void ModelOptions::add_to(CLI::App& app) {
+void ModelOptions::add_to(CLI::App& app, bool required) {
   app.add_option("model", model,
                  "model directory (config.json, model.safetensors, tokenizer), or run directory")
-      ->required()
+      ->required(required)
       ->type_name("MODEL");
   app.add_option("--tokenizer", tokenizer, "another tokenizer than the model directory's")
       ->type_name("TOK");

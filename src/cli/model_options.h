@@ -16,8 +16,9 @@ struct ModelOptions {
   int threads = 0;        // 0: what affinity and cgroup allow
   infer::PathChoice path = infer::PathChoice::kAll;
 
-  // MODEL, --tokenizer, --threads, --path. The app must not outlive this.
-  void add_to(CLI::App& app);
+  // MODEL, --tokenizer, --threads, --path. The app must not outlive this. Where MODEL is not
+  // required it may be "".
+  void add_to(CLI::App& app, bool required = true);
 };
 
 // Of a run directory the newest whole checkpoint. Error too where a path is asked for and the model

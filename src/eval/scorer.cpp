@@ -4,6 +4,10 @@
 
 namespace lathe {
 
+std::vector<double> Scorer::score_vocabulary(std::span<const std::vector<int32_t>>) {
+  fail("[score] this engine scores no whole vocabularies; use 'lathe eval'");
+}
+
 void check_request(const Request& request, i64 context_length, i64 vocab_size) {
   if (request.context.empty() || request.continuation.empty()) {
     fail("[score] {} tokens of context and {} behind it, expected at least one of each",

@@ -26,10 +26,14 @@ class Scorer {
   virtual ~Scorer() = default;
   // The most tokens that can be fed at once.
   virtual i64 context_length() const = 0;
-  // One score a request, in their order. Requests of equal shape beside each other may be run
-  // together; their scores do not depend on it beyond rounding. Error, naming the token or the
-  // length, for a request that the model cannot take.
+  // One score a request, in their order. Requests beside each other may be run together, and what
+  // their tokens have in common from the first on be computed once; their scores do not depend on
+  // it beyond rounding. Error, naming the token or the length, for a request that the model cannot
+  // take.
   virtual std::vector<Score> score(std::span<const Request> requests, bool greedy) = 0;
+  // Of each text Σ ln p over its positions and every token of the vocabulary: what the scripts of
+  // gpt-variations call a score. Error where an engine has no such thing.
+  virtual std::vector<double> score_vocabulary(std::span<const std::vector<int32_t>> texts);
 };
 
 // Error unless both parts have tokens of a vocabulary of `vocab_size` that fit `context_length`.

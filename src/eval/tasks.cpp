@@ -36,8 +36,6 @@ constexpr Task kTasks[] = {
     {"perplexity", "FILE|SHARDS", run_perplexity},
 };
 
-// A task as it was asked for: "perplexity:wiki.txt".
-
 }  // namespace
 
 AskedTask parse_task(const std::string& text) {
@@ -48,13 +46,18 @@ AskedTask parse_task(const std::string& text) {
     names.emplace_back(task.name);
     if (task.name != name) continue;
     const std::string argument = colon == std::string::npos ? "" : text.substr(colon + 1);
-    if (!task.argument.empty() && argument.empty()) {
+    if (argument.empty()) {
       fail("[eval] task '{}' needs an argument: {}:{}", name, name, task.argument);
     }
-    if (task.argument.empty() && colon != std::string::npos) {
+    return {text, argument, &task, nullptr};
+  }
+  for (const Benchmark& benchmark : benchmarks()) {
+    names.emplace_back(benchmark.name);
+    if (benchmark.name != name) continue;
+    if (colon != std::string::npos) {
       fail("[eval] task '{}' takes no argument, found '{}'", name, text);
     }
-    return {text, argument, &task};
+    return {text, "", nullptr, &benchmark};
   }
   std::string known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;

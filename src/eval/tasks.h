@@ -1,5 +1,6 @@
-// What a model can be scored on, by name: one table. A task builds requests and reads scores; it
-// knows no engine.
+// What a model can be scored on, by name: tasks that work on a file of the user's, in one table,
+// and the multiple-choice benchmarks (eval/benchmarks.h). A task builds requests and reads scores;
+// it knows no engine.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "base/fields.h"
+#include "eval/benchmarks.h"
 #include "eval/scorer.h"
 #include "text/tokenizer.h"
 
@@ -22,7 +24,7 @@ struct TaskInput {
 
 // One row a task.
 struct Task {
-  std::string_view name, argument;  // argument: what it is called, or "" for none
+  std::string_view name, argument;  // what its argument is called
   // The figures, by their names.
   Json (*run)(Scorer& scorer, const TaskInput& input, const std::string& argument);
 };
@@ -30,7 +32,8 @@ struct Task {
 struct AskedTask {
   std::string text;      // as given: "perplexity:wiki.txt"
   std::string argument;  // "wiki.txt"
-  const Task* task;
+  const Task* task = nullptr;
+  const Benchmark* benchmark = nullptr;  // one of both
 };
 
 // Error naming the nearest task where there is none of that name, or its argument is missing.

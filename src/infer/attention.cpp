@@ -14,12 +14,16 @@ namespace {
 constexpr i64 kQueryBlock = 64;
 constexpr i64 kFewQueries = 8;
 
-// A piece of work: queries [first, first + n) of a run for one kv head (few queries) or one head.
+// A part of the work: queries [first, first + n) of a piece for one kv head (few queries) or one
+// head. They see the cache's rows [0, before), and of the piece's own rows, which begin at `own`,
+// those up to themselves.
 struct Task {
-  const Run* run;
-  i64 row;  // of the run's first token, in the pass
+  const KvCache* cache;
+  i64 row;  // of the piece's first token, in the pass
+  i64 before, own;
   i64 first, n;
   i64 head;
+  bool few;
 };
 
 class Attention {
@@ -54,9 +58,9 @@ class Attention {
 
   // One position, all heads of one kv head: keys and values are read once.
   void decode(const Task& task, int worker) {
-    const KvCache& cache = *task.run->cache;
+    const KvCache& cache = *task.cache;
     const i64 E = b_.d_head;
-    const i64 keys = cache.length() + task.first + 1;
+    const i64 keys = task.before + task.first + 1;
     float* scores = s_.workers[static_cast<size_t>(worker)].scores.grow<float>(
         static_cast<size_t>(group_ * keys));
     const i64 row = task.row + task.first;
@@ -74,14 +78,14 @@ class Attention {
   // A block of positions of one head, as two matrix products. Keys are taken up to the next
   // multiple of kRowGroup, so that few shapes occur; what lies behind a position gets weight 0.
   void prefill(const Task& task, int worker) {
-    const KvCache& cache = *task.run->cache;
+    const KvCache& cache = *task.cache;
     State::Worker& w = s_.workers[static_cast<size_t>(worker)];
     const i64 E = b_.d_head;
-    const i64 before = cache.length() + task.first;
+    const i64 before = task.before + task.first;
     const i64 keys = div_up(before + task.n, KvCache::kRowGroup) * KvCache::kRowGroup;
     const i64 kv_head = task.head / group_;
-    const float* k = widened(cache.keys(b_.layer, kv_head), keys * E, w.keys);
-    const float* v = widened(cache.values(b_.layer, kv_head), keys * E, w.values);
+    const float* k = rows_of(cache.keys(b_.layer, kv_head), task, keys, w.keys);
+    const float* v = rows_of(cache.values(b_.layer, kv_head), task, keys, w.values);
     const i64 row = task.row + task.first;
     float* scores = w.scores.grow<float>(static_cast<size_t>(task.n * keys));
     w.gemm({.m = task.n, .n = keys, .k = E, .lda = width_, .ldb = E, .ldc = keys},
@@ -110,11 +114,24 @@ class Attention {
       norm.kernel->run(head, norm.weight, norm.bias, eps, head, b_.d_head);
     }
   }
-  const float* widened(const KvSpan& span, i64 n, Buffer& scratch) const {
-    if (span.dtype == DType::kF32) return static_cast<const float*>(span.data);
-    float* wide = scratch.grow<float>(static_cast<size_t>(n));
-    stored_kernels(s_.k, span.dtype).widen(span.data, wide, n);
-    return wide;
+  // The rows that a block of queries sees, one behind the other, and finite ones up to `keys`:
+  // where they lie if they do so there, else in `scratch`.
+  const float* rows_of(const KvSpan& span, const Task& task, i64 keys, Buffer& scratch) const {
+    const i64 E = b_.d_head;
+    const bool is_whole = task.own == task.before;
+    if (is_whole && span.dtype == DType::kF32) return static_cast<const float*>(span.data);
+    float* rows = scratch.grow<float>(static_cast<size_t>(keys * E));
+    const auto widen = stored_kernels(s_.k, span.dtype).widen;
+    if (is_whole) {
+      widen(span.data, rows, keys * E);
+      return rows;
+    }
+    const i64 end = task.first + task.n;
+    const char* own = static_cast<const char*>(span.data) + stored_bytes(span.dtype, task.own * E);
+    widen(span.data, rows, task.before * E);
+    widen(own, rows + task.before * E, end * E);
+    std::fill(rows + (task.before + end) * E, rows + keys * E, 0.0f);
+    return rows;
   }
 
   const Block& block_;
@@ -137,21 +154,28 @@ void attend(const Block& loaded, State& state, std::span<const Run> runs, float*
   for (const Run& run : runs) {
     const i64 n = static_cast<i64>(run.tokens.size());
     state.for_rows(n, [&](i64 t) { attention.append(row + t, t, *run.cache, table); });
-    const bool few = n < kFewQueries;
-    if (!few) run.cache->clear_behind(block.layer, n);
-    const i64 step = few ? 1 : kQueryBlock;
-    const i64 heads = few ? block.n_kv_heads : block.n_heads;
-    // The last queries see most keys: first, so that no thread is left with a long one at the end.
-    for (i64 first = (n - 1) / step * step; first >= 0; first -= step) {
-      for (i64 head = 0; head < heads; ++head) {
-        tasks.push_back({&run, row, first, std::min(step, n - first), head});
+    bool cleared = false;
+    for (const Piece& piece : pieces_of(run)) {
+      const i64 own = run.cache->length() + piece.first;
+      const bool few = piece.n < kFewQueries && own == piece.before;
+      if (!few && !cleared) run.cache->clear_behind(block.layer, n);
+      cleared |= !few;
+      const i64 step = few ? 1 : kQueryBlock;
+      const i64 heads = few ? block.n_kv_heads : block.n_heads;
+      // The last queries see most keys: first, so that no thread is left with a long one at the
+      // end.
+      for (i64 first = (piece.n - 1) / step * step; first >= 0; first -= step) {
+        for (i64 head = 0; head < heads; ++head) {
+          tasks.push_back({run.cache, row + piece.first, piece.before, own, first,
+                           std::min(step, piece.n - first), head, few});
+        }
       }
     }
     row += n;
   }
   state.pool.parallel_for(static_cast<i64>(tasks.size()), [&](i64 i, int worker) {
     const Task& task = tasks[static_cast<size_t>(i)];
-    if (static_cast<i64>(task.run->tokens.size()) < kFewQueries) {
+    if (task.few) {
       attention.decode(task, worker);
     } else {
       attention.prefill(task, worker);

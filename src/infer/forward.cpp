@@ -22,6 +22,12 @@ i64 check_runs(const Model& model, std::span<const Run> runs) {
       fail("[forward] {} tokens after {} do not fit the context of {}; shorten the input", count,
            cache.length(), cache.capacity());
     }
+    for (const Piece& piece : pieces_of(run)) {
+      const i64 context = model.plan.spec.context_length;
+      if (piece.before + piece.n <= context) continue;
+      fail("[forward] {} tokens after {} do not fit the context of {}; shorten the input", piece.n,
+           piece.before, context);
+    }
     for (const int32_t token : run.tokens) {
       if (token < 0 || token >= model.plan.spec.vocab_size) {
         fail("[forward] token {} is outside the vocabulary of {}; is the tokenizer another one?",
@@ -41,8 +47,8 @@ class Pass {
     s_.positions.clear();
     s_.rotations.clear();
     for (const Run& run : runs) {
-      for (size_t t = 0; t < run.tokens.size(); ++t) {
-        s_.positions.push_back(run.cache->length() + static_cast<i64>(t));
+      for (const Piece& piece : pieces_of(run)) {
+        for (i64 t = 0; t < piece.n; ++t) s_.positions.push_back(piece.before + t);
       }
     }
   }
@@ -100,12 +106,20 @@ class Pass {
   // From here on only the rows that are asked for.
   void operator()(const FinalNorm& f) {
     const i64 width = f.norm.spec.width;
-    if (rows_ == LogitRows::kLast) {
-      i64 end = 0, kept = 0;
-      for (const Run& run : runs_) {
-        end += static_cast<i64>(run.tokens.size());
-        std::memmove(x_ + kept++ * width, x_ + (end - 1) * width,
+    if (rows_ != LogitRows::kAll) {
+      i64 first = 0, kept = 0;
+      const auto keep = [&](i64 row) {
+        std::memmove(x_ + kept++ * width, x_ + row * width,
                      static_cast<size_t>(width) * sizeof(float));
+      };
+      for (const Run& run : runs_) {
+        const i64 n = static_cast<i64>(run.tokens.size());
+        if (rows_ == LogitRows::kLast) {
+          keep(first + n - 1);
+        } else {
+          for (const i64 row : run.rows) keep(first + row);
+        }
+        first += n;
       }
       n_ = kept;
     }
@@ -114,7 +128,7 @@ class Pass {
 
   void operator()(const Head& head) {
     logits_ = grow(s_.logits, head.spec.vocab_size);
-    s_.matmul(n_, x_, head.weight, nullptr, logits_);
+    if (n_ > 0) s_.matmul(n_, x_, head.weight, nullptr, logits_);
     n_logits_ = n_ * head.spec.vocab_size;
   }
 
@@ -164,13 +178,22 @@ class Pass {
     for (const Run& run : runs_) {
       const i64 n = static_cast<i64>(run.tokens.size());
       run.cache->append_inputs(p.index, n, x_ + first * in);
-      s_.for_rows(n, [&](i64 t) {
-        std::memcpy(window + (first + t) * size * in, run.cache->window(p.index, t),
-                    static_cast<size_t>(size * in) * sizeof(float));
-      });
+      for (const Piece& piece : pieces_of(run)) {
+        const i64 trunk = piece.before - run.cache->length();  // where what it follows ends
+        s_.for_rows(piece.n, [&](i64 t) {
+          // Inputs of the piece itself, and before those the last of what it follows.
+          const i64 own = std::min(size, t + 1), rest = size - own, at = piece.first + t;
+          float* to = window + (first + at) * size * in;
+          copy(run.cache->window(p.index, trunk + own - 1), rest * in, to);
+          copy(run.cache->window(p.index, at) + rest * in, own * in, to + rest * in);
+        });
+      }
       first += n;
     }
     return window;
+  }
+  static void copy(const float* from, i64 n, float* to) {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
   }
 
   void read_row(const WeightView& w, i64 row, float* to) const {
@@ -231,6 +254,19 @@ void apply(const Linear& linear, State& state, i64 n, const float* x, float* y) 
     case LinearForm::kTwoFactor:
       return apply_two_factor(linear, state, n, x, y);
   }
+}
+
+std::vector<Piece> pieces_of(const Run& run) {
+  const i64 n = static_cast<i64>(run.tokens.size()), length = run.cache->length();
+  const i64 trunk = run.branches.empty() ? n : run.branches[0];
+  std::vector<Piece> pieces;
+  if (trunk > 0) pieces.push_back({0, trunk, length});
+  for (size_t i = 0; i < run.branches.size(); ++i) {
+    const i64 end = i + 1 < run.branches.size() ? run.branches[i + 1] : n;
+    LATHE_CHECK(run.branches[i] >= 0 && run.branches[i] < end);
+    pieces.push_back({run.branches[i], end - run.branches[i], length + trunk});
+  }
+  return pieces;
 }
 
 std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,

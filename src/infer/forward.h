@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/enum_names.h"
 #include "infer/kv_cache.h"
@@ -15,9 +16,24 @@ namespace lathe::infer {
 struct Run {
   std::span<const int32_t> tokens;
   KvCache* cache = nullptr;
+  // Where alternatives begin, ascending; empty: none. Those tokens that are before the first of
+  // them, the trunk, follow the cache's; each alternative up to the next follows the trunk, as if
+  // the other alternatives were not there. What they leave in the cache is no sequence: nothing may
+  // go on from it before it is truncated to the trunk or less.
+  std::span<const i64> branches = {};
+  // The tokens whose logits are wanted, ascending; for LogitRows::kListed.
+  std::span<const i64> rows = {};
 };
 
-enum class LogitRows { kAll, kLast };  // of every new token, or of the last of each run
+// Tokens of a run that follow one another: its trunk, or one of its alternatives.
+struct Piece {
+  i64 first = 0, n = 0;  // in the run
+  i64 before = 0;        // tokens before its first one in the sequence
+};
+std::vector<Piece> pieces_of(const Run& run);
+
+// Of every new token, of the last of each run, or of those that each run lists.
+enum class LogitRows { kAll, kLast, kListed };
 enum class PathChoice {
   kAll,   // every path of a fork, weighted
   kBest,  // only the path with the largest weight, as if the model had no other
@@ -27,7 +43,7 @@ constexpr auto names_of(PathChoice) { return enum_names<PathChoice>("all", "best
 // Logits (rows, vocab_size) in the order of the runs and their tokens, valid until the state's next
 // use. Prefill and decoding are the same pass: a run may have any number of tokens, and several
 // runs share each reading of the weights. Error, before anything is changed, for a token outside
-// the vocabulary, an empty run, or a cache without room.
+// the vocabulary, an empty run, a cache without room, or a text beyond the context length.
 std::span<const float> forward(const Model& model, State& state, std::span<const Run> runs,
                                LogitRows rows, PathChoice path = PathChoice::kAll);
 

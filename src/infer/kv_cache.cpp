@@ -24,13 +24,23 @@ KvCache::Convolution KvCache::make_convolution(i64 in, i64 kernel_size, i64 capa
 }
 
 KvCache::KvCache(const Model& model, i64 capacity, DType dtype) : dtype_(dtype) {
-  LATHE_CHECK(stored_kernels(kernels(), dtype).narrow != nullptr);
   const i64 context = model.plan.spec.context_length;
   capacity_ = capacity > 0 ? std::min(capacity, context) : context;
+  make_room(model);
+}
+
+KvCache KvCache::with_room(const Model& model, i64 capacity, DType dtype) {
+  KvCache cache(capacity, dtype);
+  cache.make_room(model);
+  return cache;
+}
+
+void KvCache::make_room(const Model& model) {
+  LATHE_CHECK(stored_kernels(kernels(), dtype_).narrow != nullptr);
   layers_.resize(static_cast<size_t>(model.plan.spec.n_layers));
   for (const BlockSpec* b : all_blocks(model.plan)) {
     layers_.at(static_cast<size_t>(b->layer)) =
-        make_layer(b->n_kv_heads, b->d_head, capacity_, dtype);
+        make_layer(b->n_kv_heads, b->d_head, capacity_, dtype_);
   }
   for (const LoadedStage& stage : model.stages) {
     const auto* p = std::get_if<Project>(&stage);

@@ -24,6 +24,9 @@ class KvCache {
   // type that can be narrowed to.
   explicit KvCache(const Model& model, i64 capacity = 0, DType dtype = DType::kF32);
 
+  // Room for `capacity` tokens, beyond the context length too: for runs with branches.
+  static KvCache with_room(const Model& model, i64 capacity, DType dtype = DType::kF32);
+
   i64 length() const { return length_; }
   i64 capacity() const { return capacity_; }
   DType dtype() const { return dtype_; }
@@ -58,6 +61,7 @@ class KvCache {
 
  private:
   KvCache(i64 capacity, DType dtype) : capacity_(capacity), dtype_(dtype) {}
+  void make_room(const Model& model);
 
   // (n_kv_heads, rows, d_head) each; rows is a multiple of kRowGroup.
   struct Layer {

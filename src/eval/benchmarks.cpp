@@ -1,0 +1,249 @@
+#include "eval/benchmarks.h"
+
+#include <filesystem>
+
+#include "base/atomic_file.h"
+#include "base/content_hash.h"
+#include "base/error.h"
+
+namespace lathe {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<Benchmark> kBenchmarks = {
+    {.name = "hellaswag",
+     .folder = "hellaswag",
+     .scored = {"validation", {"hellaswag_val.jsonl", "hellaswag_val_activitynet_3243.txt"}},
+     .train = {"train", {"hellaswag_train.jsonl"}},
+     .original = {},
+     .parse = parse_hellaswag,
+     .in_original = true},
+    {.name = "winogrande",
+     .folder = "winogrande",
+     .scored = {"validation", {"dev.jsonl"}, "dev-labels.lst"},
+     .train = {"train",
+               {"train_xl.jsonl", "train_l.jsonl", "train_m.jsonl", "train_s.jsonl",
+                "train_xs.jsonl"}},
+     .original = {},
+     .parse = parse_winogrande,
+     .in_original = true,
+     .has_norm = false,
+     .is_noise = true},
+    {.name = "commonsense_qa",
+     .folder = "commonsense_qa",
+     .scored = {"validation", {"dev_rand_split.jsonl"}},
+     .train = {"train", {"train_rand_split.jsonl"}},
+     .original = {},
+     .parse = parse_commonsense_qa,
+     .in_original = true,
+     .has_norm = false},
+    {.name = "anli_r1",
+     .folder = "anli",
+     .scored = {"test", {"R1/test.jsonl"}},
+     .train = {"train", {"R1/train.jsonl"}},
+     .original = {"dev", {"R1/dev.jsonl"}},
+     .parse = parse_anli,
+     .in_original = true,
+     .has_norm = false},
+    {.name = "anli_r2",
+     .folder = "anli",
+     .scored = {"test", {"R2/test.jsonl"}},
+     .train = {"train", {"R2/train.jsonl"}},
+     .original = {},
+     .parse = parse_anli,
+     .has_norm = false},
+    {.name = "anli_r3",
+     .folder = "anli",
+     .scored = {"test", {"R3/test.jsonl"}},
+     .train = {"train", {"R3/train.jsonl"}},
+     .original = {},
+     .parse = parse_anli,
+     .has_norm = false},
+    {.name = "piqa",
+     .folder = "piqa",
+     .scored = {"validation", {"valid.jsonl"}, "valid-labels.lst"},
+     .train = {"train", {"train.jsonl"}, "train-labels.lst"},
+     .original = {},
+     .parse = parse_piqa,
+     .in_original = true},
+    {.name = "copa",
+     .folder = "copa",
+     .scored = {"validation", {"val.jsonl", "dev_small.jsonl"}},
+     .train = {"train", {"train.jsonl"}},
+     .original = {},
+     .parse = parse_copa,
+     .in_original = true,
+     .has_norm = false,
+     .is_noise = true},
+    {.name = "arc_easy",
+     .folder = "arc_easy",
+     .scored = {"test", {"ARC-Easy-Test.jsonl"}},
+     .train = {"train", {"ARC-Easy-Train.jsonl"}},
+     .original = {"validation", {"ARC-Easy-Dev.jsonl"}},
+     .parse = parse_arc,
+     .in_original = true},
+    {.name = "arc_challenge",
+     .folder = "arc_challenge",
+     .scored = {"test", {"ARC-Challenge-Test.jsonl"}},
+     .train = {"train", {"ARC-Challenge-Train.jsonl"}},
+     .original = {},
+     .parse = parse_arc},
+    {.name = "openbookqa",
+     .folder = "openbookqa",
+     .scored = {"test", {"test.jsonl"}},
+     .train = {"train", {"train.jsonl"}},
+     .original = {},
+     .parse = parse_openbookqa},
+    {.name = "boolq",
+     .folder = "boolq",
+     .scored = {"validation", {"val.jsonl"}},
+     .train = {"train", {"train.jsonl"}},
+     .original = {},
+     .parse = parse_boolq,
+     .has_norm = false,
+     .is_noise = true},
+};
+
+struct Source {
+  std::string path, labels_path;
+  std::string items, labels;
+  bool has_labels = false;
+
+  BenchmarkText text() const { return {items, path, labels, labels_path, has_labels}; }
+};
+
+// Nothing where none of the split's files is there.
+bool read_split(const std::string& folder, const SplitFiles& split, Source& source) {
+  std::error_code ignored;
+  for (const std::string_view file : split.files) {
+    source.path = folder + "/" + std::string(file);
+    if (!fs::exists(source.path, ignored)) continue;
+    source.items = read_text_file(source.path);
+    if (!split.labels.empty()) {
+      source.labels_path = folder + "/" + std::string(split.labels);
+      source.has_labels = fs::exists(source.labels_path, ignored);
+      if (source.has_labels) source.labels = read_text_file(source.labels_path);
+    }
+    return true;
+  }
+  return false;
+}
+
+std::string names_of_files(const SplitFiles& split) {
+  std::string names;
+  for (const std::string_view file : split.files) {
+    names += (names.empty() ? "" : " or ") + std::string(file);
+  }
+  return names;
+}
+
+std::vector<ChoiceItem> parse_all(const Benchmark& b, const Source& source, Protocol protocol) {
+  std::vector<ChoiceItem> items = b.parse(source.text(), protocol);
+  if (items.empty()) fail("[benchmark] {}: no items, expected some", source.path);
+  for (size_t i = 0; i < items.size(); ++i) items[i].doc = static_cast<i64>(i);
+  return items;
+}
+
+bool is_of(const KnownSplit& split, const KnownSplit& found) {
+  return split.all != 0 &&
+         (split.all == found.all || split.first == found.first || split.last == found.last);
+}
+
+// Whether items are the whole of the split that is wanted. Of items that nobody knows only their
+// number can be judged; what is to be said of them is returned.
+std::string check_split(const Benchmark& b, const SplitFiles& wanted, const Source& source,
+                        std::span<const ChoiceItem> items) {
+  const KnownSplit found = describe_split(items);
+  const KnownSplit* cut = nullptr;    // the wanted split, and something is missing or changed
+  const KnownSplit* other = nullptr;  // another one, of a benchmark in this form
+  i64 most = 0;
+  bool has_unknown = false;
+  for (const KnownSplit& split : known_splits()) {
+    const bool is_wanted = split.benchmark == b.name && split.name == wanted.name;
+    if (is_wanted && split.all == found.all) return "";
+    if (is_wanted) {
+      most = std::max(most, split.n_items);
+      has_unknown |= split.all == 0;
+    }
+    if (!is_of(split, found)) continue;
+    if (is_wanted) cut = &split;
+    const bool same_form = find_benchmark(split.benchmark)->parse == b.parse;
+    // Splits of one benchmark may share items.
+    if (!is_wanted && same_form && (!other || split.all == found.all)) other = &split;
+  }
+  if (cut && !(other && other->all == found.all)) {
+    fail(
+        "[benchmark] {}: {} items, some of them changed or missing; expected the {} of the {} "
+        "split; copy the file again",
+        source.path, found.n_items, cut->n_items, wanted.name);
+  }
+  if (other) {
+    fail("[benchmark] {}: these are items of {}'s {} split, expected {}'s {} split ({})",
+         source.path, other->benchmark, other->name, b.name, wanted.name, names_of_files(wanted));
+  }
+  if (most == 0) return "";
+  if (found.n_items > most) {
+    fail("[benchmark] {}: {} items, expected the {} of {}'s {} split; is it another split?",
+         source.path, found.n_items, most, b.name, wanted.name);
+  }
+  if (found.n_items == most && has_unknown) return "";
+  return format(
+      "{}: these {} items are not {}'s {} split of {}, as far as lathe knows it: figures "
+      "do not compare with others'",
+      source.path, found.n_items, b.name, wanted.name, most);
+}
+
+}  // namespace
+
+std::span<const Benchmark> benchmarks() { return kBenchmarks; }
+
+const Benchmark* find_benchmark(std::string_view name) {
+  for (const Benchmark& b : kBenchmarks) {
+    if (b.name == name) return &b;
+  }
+  return nullptr;
+}
+
+uint64_t hash_of(const ChoiceItem& item) {
+  uint64_t hash = content_hash(static_cast<uint64_t>(item.gold), 0);
+  for (const Choice& choice : item.choices) {
+    hash = content_hash(choice.continuation, content_hash(choice.context, hash));
+  }
+  return hash;
+}
+
+KnownSplit describe_split(std::span<const ChoiceItem> items) {
+  KnownSplit split{"", "", static_cast<i64>(items.size())};
+  for (const ChoiceItem& item : items) {
+    split.last = hash_of(item);
+    if (split.first == 0) split.first = split.last;
+    split.all = content_hash(split.last, split.all);
+  }
+  return split;
+}
+
+LoadedItems load_items(const Benchmark& b, const std::string& data, Protocol protocol) {
+  const bool original = protocol == Protocol::kGptVariations;
+  const SplitFiles& split = original && !b.original.files.empty() ? b.original : b.scored;
+  const std::string folder = data + "/" + std::string(b.folder);
+  Source source;
+  if (!read_split(folder, split, source)) {
+    fail(
+        "[benchmark] no {} in '{}', expected the {} split of {}; --data names the folder with '{}'",
+        names_of_files(split), folder, split.name, b.name, b.folder);
+  }
+  std::vector<ChoiceItem> items = parse_all(b, source, Protocol::kHarness);
+  const std::string note = check_split(b, split, source, items);
+  if (original) items = parse_all(b, source, protocol);
+  return {std::string(split.name), source.path, std::move(items), note};
+}
+
+LoadedItems load_train_items(const Benchmark& b, const std::string& data) {
+  Source source;
+  if (!read_split(data + "/" + std::string(b.folder), b.train, source)) return {};
+  return {std::string(b.train.name), source.path, parse_all(b, source, Protocol::kHarness), ""};
+}
+
+}  // namespace lathe

@@ -1,0 +1,18 @@
+// Few-shot contexts: answered examples in front of every question, as the harness builds them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eval/choice_item.h"
+
+namespace lathe {
+
+// Puts `n` examples, each ended by an empty line, in front of every context. They are drawn anew
+// for each item, in the items' order, from `pool` by the harness's own generator and seed (1234),
+// so that they are its examples. Without a pool, from the items themselves but for the one that is
+// asked. Error where there are not enough.
+void add_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n);
+
+}  // namespace lathe
