@@ -79,17 +79,21 @@ RunData open_data(const RunSpec& run) {
   return data;
 }
 
-void adopt_text_of(const ModelDirectory& model, RunData& data) {
-  data.chat_template = model.chat_template;
+void check_same_tokenizer(const ModelDirectory& model, const char* key, const Tokenizer& data) {
   std::error_code ignored;
   if (model.tokenizer != kByteTokenizer && !std::filesystem::exists(model.tokenizer, ignored)) {
     return;
   }
-  if (load_tokenizer(model.tokenizer)->fingerprint() == data.tokenizer->fingerprint()) return;
+  if (load_tokenizer(model.tokenizer)->fingerprint() == data.fingerprint()) return;
   fail(
-      "[run] model.init_from {} has another tokenizer than the folders of data.path were prepared "
-      "with; prepare them with {}",
-      model.path, model.tokenizer);
+      "[run] {} {} has another tokenizer than the folders of data.path were prepared with; prepare "
+      "them with {}",
+      key, model.path, model.tokenizer);
+}
+
+void adopt_text_of(const ModelDirectory& model, RunData& data) {
+  data.chat_template = model.chat_template;
+  check_same_tokenizer(model, "model.init_from", *data.tokenizer);
 }
 
 }  // namespace lathe::train

@@ -2,6 +2,7 @@
 
 #include "model/counts.h"
 #include "run/run_directory.h"
+#include "train/nn/block_distillation.h"
 #include "train/nn/init.h"
 #include "weights/model_directory.h"
 
@@ -13,13 +14,20 @@ Learner::Learner(const RunSpec& run, const Plan& plan, const Phases& phases, at:
       phases_(phases),
       device_(device),
       parameters_(plan, device, run.precision),
-      optimizer_(run.optimizer, parameters_) {}
+      optimizer_(run.optimizer, with_frozen(parameters_, run)) {}
+
+Parameters& Learner::with_frozen(Parameters& parameters, const RunSpec& run) {
+  parameters.freeze(run.freeze);
+  if (run.teacher.mode != TeacherMode::kBlocks) return parameters;
+  for (Parameter& p : parameters.list()) p.frozen |= !p.info.name.starts_with("blocks.");
+  return parameters;
+}
 
 void Learner::make_model() {
   model_.emplace(plan_, parameters_, run_.recompute, guide_ ? &guide_->guidance : nullptr);
 }
 
-void Learner::begin(RunData& data, const std::function<void(const std::string&)>& say) {
+void Learner::begin(RunData& data, const Say& say) {
   if (run_.model.init_from.empty()) {
     initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
   } else {
@@ -27,14 +35,27 @@ void Learner::begin(RunData& data, const std::function<void(const std::string&)>
     adopt_text_of(base, data);
     load_weights(*base.weights, parameters_);
   }
+  std::optional<ModelDirectory> teacher;
+  if (run_.begins_with_teacher()) teacher = open_teacher(run_, *data.tokenizer, say);
   if (phases_.guided > 0) {
     guide_.emplace(plan_, run_, phases_.guided, device_);
-    guide_->guidance.start_from_product(parameters_);
+    if (run_.self_guided.from == GuideStart::kTeacher) {
+      start_guide_from(guide_->guidance, *teacher);
+    } else {
+      guide_->guidance.start_from_product(parameters_);
+    }
+  }
+  if (run_.teacher.mode != TeacherMode::kOff) {
+    teacher_ = std::make_unique<Teacher>(*teacher, device_, run_.precision);
   }
   make_model();
 }
 
-void Learner::load(const std::string& folder, i64 step) {
+void Learner::load(const std::string& folder, i64 step, const RunData& data, const Say& say) {
+  if (run_.teacher.mode != TeacherMode::kOff) {
+    teacher_ = std::make_unique<Teacher>(open_teacher(run_, *data.tokenizer, say), device_,
+                                         run_.precision);
+  }
   if (step < phases_.guided) guide_.emplace(plan_, run_, phases_.guided, device_);
   const std::optional<TrainedSet> guide = guide_set();
   load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
@@ -76,28 +97,60 @@ bool Learner::all_finite() {
 }
 
 double Learner::flops_of_update() const {
-  const double extra = guide_ ? guide_->guidance.extra_flops_per_token() : 0;
-  return 3 * (forward_flops_per_token(plan_, run_.model.context_length) + extra) *
-         static_cast<double>(run_.batch_tokens());
+  const i64 T = run_.model.context_length;
+  double a_token = forward_flops_per_token(plan_, T);
+  if (guide_) a_token += guide_->guidance.extra_flops_per_token();
+  const auto head = [](const Plan& plan) {
+    return 2 * static_cast<double>(plan.spec.d_model) * static_cast<double>(plan.spec.vocab_size);
+  };
+  double theirs = teacher_ ? forward_flops_per_token(teacher_->plan(), T) : 0;
+  if (run_.teacher.mode == TeacherMode::kBlocks) {
+    // No heads, and each block of ours twice.
+    a_token = 2 * (a_token - head(plan_));
+    theirs -= head(teacher_->plan());
+  }
+  return (3 * a_token + theirs) * static_cast<double>(run_.batch_tokens());
 }
 
-at::Tensor Learner::accumulate_gradients(i64 step, const BatchSource& data,
-                                         const std::function<bool()>& stop) {
+void Learner::Sums::add(const Sums& more) {
+  for (const auto member : {&Sums::loss, &Sums::kl}) {
+    if (!(more.*member).defined()) continue;
+    this->*member = (this->*member).defined() ? this->*member + more.*member : more.*member;
+  }
+}
+
+Learner::Sums Learner::learn(const at::Tensor& tokens, const at::Tensor& targets, double scale) {
+  switch (run_.teacher.mode) {
+    case TeacherMode::kOff:
+      break;
+    case TeacherMode::kLogits: {
+      const auto [loss, kl] =
+          model_->distil_and_grad(tokens, targets, scale,
+                                  {teacher_->forward(tokens), &teacher_->model().head(),
+                                   run_.teacher.weight, run_.teacher.temperature});
+      return {loss, kl};
+    }
+    case TeacherMode::kBlocks:
+      return {distil_blocks(*model_, teacher_->model(), tokens, scale), {}};
+  }
+  return {model_->loss_and_grad(tokens, targets, scale), {}};
+}
+
+Learner::Sums Learner::accumulate_gradients(i64 step, const BatchSource& data,
+                                            const std::function<bool()>& stop) {
   const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
   const double scale = 1.0 / static_cast<double>(run_.batch_tokens());
   const i64 first = phases_.batch_of(step) * run_.data.global_batch;
-  at::Tensor loss;
+  Sums sums;
   std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
   for (i64 done = 0; done < run_.data.global_batch; done += micro) {
     if (stop()) return {};
     data.read_batch(static_cast<uint64_t>(first + done), micro, ids);
     const at::Tensor all =
         at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong)).to(device_);
-    const at::Tensor sum = model_->loss_and_grad(all.narrow(1, 0, T).contiguous(),
-                                                 all.narrow(1, 1, T).contiguous(), scale);
-    loss = loss.defined() ? loss + sum : sum;
+    sums.add(learn(all.narrow(1, 0, T).contiguous(), all.narrow(1, 1, T).contiguous(), scale));
   }
-  return loss;
+  return sums;
 }
 
 std::optional<Update> Learner::update(i64 step, double lr, const BatchSource& data,
@@ -109,15 +162,23 @@ std::optional<Update> Learner::update(i64 step, double lr, const BatchSource& da
   }
   const std::vector<Parameters*> trained = sets();
   for (Parameters* set : trained) set->zero_grad();
-  const at::Tensor loss = accumulate_gradients(step, data, stop);
-  if (!loss.defined()) return std::nullopt;
-  group.sum(loss);
-  for (Parameters* set : trained) group.sum(set->flat_grad);
+  const Sums sums = accumulate_gradients(step, data, stop);
+  if (!sums.loss.defined()) return std::nullopt;
+  const double n_tokens = static_cast<double>(run_.batch_tokens());
+  group.sum(sums.loss);
+  for (Parameters* set : trained) {
+    set->clear_frozen_grad();
+    group.sum(set->flat_grad);
+  }
   // Not finite if either is: the optimizers then leave the weights alone.
-  const at::Tensor norm = gradient_norm(trained) + (loss - loss);
+  const at::Tensor norm = gradient_norm(trained) + (sums.loss - sums.loss);
   optimizer_.step(lr, norm);
   if (guide_) guide_->optimizer.step(lr, norm);
-  result.loss = loss.item<double>() / static_cast<double>(run_.batch_tokens());
+  result.loss = sums.loss.item<double>() / n_tokens;
+  if (sums.kl.defined()) {
+    group.sum(sums.kl);
+    result.kl = sums.kl.item<double>() / n_tokens;
+  }
   result.grad_norm = norm.item<double>();
   result.flops = flops_of_update();
   return result;

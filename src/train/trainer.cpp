@@ -96,9 +96,10 @@ class Trainer {
   bool due(i64 every) const { return every > 0 && state_.step % every == 0; }
 
   void start(bool resume) {
+    const auto say = [&](const std::string& text) { observer_.say(text); };
     std::optional<i64> from;
     if (resume) {
-      from = directory_.newest_whole([&](const std::string& text) { observer_.say(text); });
+      from = directory_.newest_whole(say);
       if (!from) observer_.say(format("[run] {} has no whole checkpoint; starting anew", run_.out));
     }
     if (from) {
@@ -117,10 +118,15 @@ class Trainer {
       for (const std::string& change : changes) observer_.say(change);
       saved_step_ = state_.step;
       state_.finished &= state_.step == phases_.total;
-      learner_.load(folder, state_.step);
+      learner_.load(folder, state_.step, data_, say);
+      if (const std::string own = learner_.teacher_fingerprint(); own != state_.teacher) {
+        fail("[run] {} was trained from another teacher ({}) than teacher.model {} is now ({})",
+             folder, state_.teacher, run_.teacher.model, own);
+      }
       data_.chat_template = read_chat_template(folder);
     } else {
-      learner_.begin(data_, [&](const std::string& text) { observer_.say(text); });
+      learner_.begin(data_, say);
+      state_.teacher = learner_.teacher_fingerprint();
       state_.data = data_.fingerprint;
     }
     directory_.remove_unfinished();
@@ -160,6 +166,7 @@ class Trainer {
     m.loss = done->loss;
     m.grad_norm = done->grad_norm;
     m.alpha = done->alpha;
+    m.kl = done->kl;
     m.skipped = !std::isfinite(m.grad_norm);
     if (const auto chosen = thread_choice_.after(state_.step, seconds)) use_threads(*chosen);
     state_.step += 1;
