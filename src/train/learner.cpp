@@ -139,16 +139,29 @@ Learner::Sums Learner::learn(const at::Tensor& tokens, const at::Tensor& targets
 Learner::Sums Learner::accumulate_gradients(i64 step, const BatchSource& data,
                                             const std::function<bool()>& stop) {
   const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
-  const double scale = 1.0 / static_cast<double>(run_.batch_tokens());
   const i64 first = phases_.batch_of(step) * run_.data.global_batch;
+  // Of the whole batch, so that the micro-batch changes nothing.
+  std::vector<uint8_t> counted;
+  if (data.has_mask() && run_.teacher.mode != TeacherMode::kBlocks) {
+    counted.resize(static_cast<size_t>(run_.batch_tokens()));
+    data.read_counted(static_cast<uint64_t>(first), run_.data.global_batch, counted);
+  }
   Sums sums;
+  sums.n_tokens = counted.empty() ? run_.batch_tokens()
+                                  : std::count(counted.begin(), counted.end(), uint8_t{1});
+  const double scale = 1.0 / static_cast<double>(std::max<i64>(1, sums.n_tokens));
   std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
   for (i64 done = 0; done < run_.data.global_batch; done += micro) {
     if (stop()) return {};
     data.read_batch(static_cast<uint64_t>(first + done), micro, ids);
     const at::Tensor all =
         at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong)).to(device_);
-    sums.add(learn(all.narrow(1, 0, T).contiguous(), all.narrow(1, 1, T).contiguous(), scale));
+    at::Tensor targets = all.narrow(1, 1, T);
+    if (!counted.empty()) {
+      const at::Tensor wanted = at::from_blob(counted.data() + done * T, {micro, T}, at::kByte);
+      targets = targets.masked_fill(wanted.to(device_).eq(0), -1);
+    }
+    sums.add(learn(all.narrow(1, 0, T).contiguous(), targets.contiguous(), scale));
   }
   return sums;
 }
@@ -164,7 +177,8 @@ std::optional<Update> Learner::update(i64 step, double lr, const BatchSource& da
   for (Parameters* set : trained) set->zero_grad();
   const Sums sums = accumulate_gradients(step, data, stop);
   if (!sums.loss.defined()) return std::nullopt;
-  const double n_tokens = static_cast<double>(run_.batch_tokens());
+  // 0 / 0 where none counts: a loss that is not known.
+  const double n_tokens = static_cast<double>(sums.n_tokens);
   group.sum(sums.loss);
   for (Parameters* set : trained) {
     set->clear_frozen_grad();

@@ -16,8 +16,9 @@ namespace lathe::train {
 
 // What an update was.
 struct Update {
-  double loss = 0;              // mean over the batch's tokens, nats; of teacher.mode = blocks
-                                // that of the blocks' losses
+  double loss = 0;              // mean over the batch's tokens that count, nats; NaN where none
+                                // does; of teacher.mode = blocks that of the blocks' losses, over
+                                // all tokens
   double grad_norm = 0;         // before clipping; not finite: the weights were left alone
   double flops = 0;             // that it cost
   std::optional<double> alpha;  // of the guide, in guided steps
@@ -67,6 +68,7 @@ class Learner {
   // What an update is made of, summed over tokens; undefined where there is none.
   struct Sums {
     at::Tensor loss, kl;
+    i64 n_tokens = 0;  // that count; of the whole batch
     void add(const Sums& more);
   };
   void make_model();

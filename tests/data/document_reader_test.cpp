@@ -126,7 +126,7 @@ TEST_CASE("documents: another key may hold the text, and is what tells JSON line
   const std::string lines = "{\"text\":\"no\",\"content\":\"one\"}\n{\"content\":\"two\"}\n";
   write_file_atomically(dir.file("part-0"), lines);
   write_file_atomically(dir.file("b.jsonl"), "{\"text\":\"a\"}\n");
-  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.text_key = "content"});
+  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.keys = {.text = "content"}});
   std::string text;
   for (const char* expected : {"one", "two"}) {
     REQUIRE(reader.next(text));

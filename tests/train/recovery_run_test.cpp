@@ -142,8 +142,9 @@ TEST_CASE("every way of recovery, killed after any step and resumed, is the run 
       {"blocks", r.sets({"teacher.mode=blocks", "freeze=*.attention.*"}), true},
       {"both",
        r.sets({"teacher.mode=blocks", "self_guided.mode=fixed_steps", "self_guided.from=teacher",
-               "self_guided.stochastic=unbiased", "self_guided.share=0.75"}),
+               "self_guided.stochastic=unbiased", "self_guided.share=0.75", "precision=bf16"}),
        true},
+      {"bf16", r.sets({"teacher.mode=logits", "precision=bf16"}), true},
   };
   for (const auto& row : kRows) {
     CAPTURE(row.name);
