@@ -136,6 +136,26 @@ TEST_CASE("documents: another key may hold the text, and is what tells JSON line
                  "b.jsonl:1: no text under \"content\", expected {\"content\": …}"));
 }
 
+TEST_CASE("documents: prompts and completions tell JSON lines too, and how long a prompt is") {
+  const TempDir dir;
+  write_file_atomically(dir.file("part-0"),
+                        "{\"prompt\":\"ask \",\"completion\":\"yes\"}\n{\"text\":\"plain\"}\n");
+  write_file_atomically(dir.file("b.txt"), "{\"prompt\":\"ask\",\"completion\":\"yes\"}\n");
+  write_file_atomically(dir.file("c"), "{\"prompt\":\"ask\"}\n");
+  DocumentReader reader({dir.file("part-0"), dir.file("b.txt"), dir.file("c")});
+  const std::pair<std::string, size_t> kExpected[] = {
+      {"ask yes", 4},
+      {"plain", 0},
+      {"{\"prompt\":\"ask\",\"completion\":\"yes\"}\n", 0},
+      {"{\"prompt\":\"ask\"}\n", 0}};
+  std::string text;
+  for (const auto& [expected, n_prompt] : kExpected) {
+    REQUIRE(reader.next(text));
+    CHECK(text == expected);
+    CHECK(reader.prompt_bytes() == n_prompt);
+  }
+}
+
 TEST_CASE("documents: one that is too long is bad, and is passed by without being held") {
   const TempDir dir;
   const std::string bomb(40'000'000, 'x');
