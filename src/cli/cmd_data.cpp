@@ -76,11 +76,16 @@ std::string progress_text(const DocumentReader& reader, const PrepareProgress& d
 // All that the shards depend on.
 Json command_of(const PrepareOptions& options, const Tokenizer& tokenizer,
                 const std::vector<std::string>& files) {
-  return {
-      {"tokenizer", tokenizer.fingerprint()},   {"input files", hash_text(identity_of(files))},
-      {"--val-fraction", options.val_fraction}, {"--split-seed", options.split_seed},
-      {"--shard-tokens", options.shard_tokens}, {"--split-on", options.rules.split_on},
-      {"--text-key", options.rules.text_key},   {"--max-document-bytes", options.rules.most_bytes}};
+  return {{"tokenizer", tokenizer.fingerprint()},
+          {"input files", hash_text(identity_of(files))},
+          {"--val-fraction", options.val_fraction},
+          {"--split-seed", options.split_seed},
+          {"--shard-tokens", options.shard_tokens},
+          {"--split-on", options.rules.split_on},
+          {"--text-key", options.rules.keys.text},
+          {"--prompt-key", options.rules.keys.prompt},
+          {"--completion-key", options.rules.keys.completion},
+          {"--max-document-bytes", options.rules.most_bytes}};
 }
 
 int prepare(const PrepareOptions& options) {
@@ -173,7 +178,8 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
   prepare_app
       ->add_option("input", options.inputs,
                    "text files (one document each, see --split-on), JSON lines (\"text\" of each "
-                   "line, see --text-key; known by .jsonl or by the first line), these in gzip or "
+                   "line, see --text-key, or \"prompt\" and \"completion\"; known by .jsonl or by "
+                   "the first line), these in gzip or "
                    "zstd, Parquet (its column \"text\"), or folders of them")
       ->required()
       ->type_name("INPUT");
@@ -196,9 +202,20 @@ CLI::App* add_prepare(CLI::App& app, PrepareOptions& options) {
                    "held in memory whole without it")
       ->type_name("TEXT");
   prepare_app
-      ->add_option("--text-key", options.rules.text_key,
+      ->add_option("--text-key", options.rules.keys.text,
                    "what the text is under: a key of JSON lines, a column of Parquet (doc.text: a "
                    "field of a struct)")
+      ->type_name("KEY")
+      ->capture_default_str();
+  prepare_app
+      ->add_option("--prompt-key", options.rules.keys.prompt,
+                   "of JSON lines without a text: what a prompt is under; only what follows it is "
+                   "learnt")
+      ->type_name("KEY")
+      ->capture_default_str();
+  prepare_app
+      ->add_option("--completion-key", options.rules.keys.completion,
+                   "what follows the prompt is under this")
       ->type_name("KEY")
       ->capture_default_str();
   prepare_app

@@ -152,7 +152,7 @@ int cmd_tokenizer(int argc, char** argv) {
       ->required()
       ->type_name("TEXT");
   train_app
-      ->add_option("--text-key", options.rules.text_key,
+      ->add_option("--text-key", options.rules.keys.text,
                    "what the text is under: a key of JSON lines, a column of Parquet")
       ->type_name("KEY")
       ->capture_default_str();

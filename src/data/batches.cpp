@@ -171,6 +171,22 @@ void BatchSource::read_batch(uint64_t first, i64 count, std::span<i64> tokens) c
   }
 }
 
+bool BatchSource::has_mask() const {
+  return std::any_of(sources_.begin(), sources_.end(),
+                     [](const Source& source) { return source.tokens->has_mask(); });
+}
+
+void BatchSource::read_counted(uint64_t first, i64 count, std::span<uint8_t> counted) const {
+  LATHE_CHECK(static_cast<i64>(counted.size()) == count * context_length_);
+  const auto row = static_cast<size_t>(context_length_);
+  for (i64 i = 0; i < count; ++i) {
+    const Place at = place(first + static_cast<uint64_t>(i));
+    // Target t is token t + 1 of the sample.
+    sources_[at.source].tokens->copy_counted(static_cast<i64>(at.sample) * context_length_ + 1,
+                                             counted.subspan(static_cast<size_t>(i) * row, row));
+  }
+}
+
 double BatchSource::share(size_t source) const {
   return static_cast<double>(mixture_.count(source)) / static_cast<double>(Mixture::kPeriod);
 }

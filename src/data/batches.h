@@ -86,6 +86,11 @@ class BatchSource {
   // Samples first … first + count - 1, row-major (count, T + 1).
   void read_batch(uint64_t first, i64 count, std::span<i64> tokens) const;
 
+  // Whether there are tokens that are not to be learnt.
+  bool has_mask() const;
+  // Of each target of those samples, row-major (count, T), whether it is to be learnt, 1 or 0.
+  void read_counted(uint64_t first, i64 count, std::span<uint8_t> counted) const;
+
   i64 context_length() const { return context_length_; }
   // Samples in an epoch of a source. Neighbours share one token, and what is left at the end of the
   // stream, less than a sample, is not used.

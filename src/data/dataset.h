@@ -22,11 +22,25 @@ struct SplitInfo {
   i64 bytes = 0;                    // of the source text (UTF-8), for bits per byte
   i64 documents = 0;                // a single document that is divided counts in both splits
   std::vector<ShardInfo> shards{};  // in their order; none where an older version has written it
+  // Those of its tokens that a model is to learn.
+  i64 counted() const;
+  bool any_left_out() const;
 };
+
+// A document as a model reads it.
+struct EncodedText {
+  std::vector<int32_t> ids;  // without end-of-text
+  i64 n_prompt = 0;          // of them, at the front: a prompt, which is not to be learnt
+};
+// `text`, of which the first n_prompt_bytes are a prompt: the prompt's tokens are as many as
+// encoding it alone gives, without the blanks at its end, which go with what follows (as
+// EleutherAI's harness cuts a context from its continuation).
+EncodedText encode_prompted(const Tokenizer& tokenizer, std::string_view text,
+                            size_t n_prompt_bytes);
 
 // dataset.json: {"tokenizer": file, "fingerprint": of it, "vocab_size": n, "train": {"tokens",
 // "bytes", "documents"}, "val": {…}, "shards": {"train": [{"file", "tokens", "checksum"}, …],
-// "val"}}
+// "val"}}; a shard of which not all tokens count has "mask": {"file", "counted", "checksum"} too.
 struct DatasetInfo {
   std::string tokenizer;  // file name inside the folder
   i64 vocab_size = 0;
@@ -61,11 +75,12 @@ struct DatasetProgress {
 
 // Fills an empty folder from documents in order. One thread at a time.
 //
-// The end-of-text token comes before every document. is_validation_document() says on which side
-// one goes; with val_fraction > 0 neither side is left without any: where all would go to one, that
-// with the least hash goes to the other, whatever its place (and is held so long: the other
-// documents of a side keep their order). A corpus of one document is divided:
-// the last val_fraction of its tokens are validation.
+// The end-of-text token comes before every document; where there are prompts also at the end of a
+// split, since what follows a prompt ends with it. All tokens but those of prompts are to be
+// learnt. is_validation_document() says on which side one goes; with val_fraction > 0 neither side
+// is left without any: where all would go to one, that with the least hash goes to the other,
+// whatever its place (and is held so long: the other documents of a side keep their order). A
+// corpus of one document is divided: the last val_fraction of its tokens are validation.
 class DatasetWriter {
  public:
   // The tokenizer must outlive this. 0 <= val_fraction < 1. Throws Error when the tokenizer has no
@@ -79,8 +94,12 @@ class DatasetWriter {
   std::optional<DatasetProgress> progress();
   i64 n_shards() const;  // whole ones
 
-  // `ids`: the document without end-of-text; `n_bytes`: of its text; `hash`: its content_hash().
-  void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash);
+  // `n_bytes`: of its text; `hash`: its content_hash().
+  void add(EncodedText document, i64 n_bytes, uint64_t hash);
+  // All of whose tokens (without end-of-text) are to be learnt.
+  void add_document(std::vector<int32_t> ids, i64 n_bytes, uint64_t hash) {
+    add({std::move(ids), 0}, n_bytes, hash);
+  }
   // Writes what is left, the tokenizer and dataset.json. Throws Error when there were no tokens.
   DatasetInfo finish();
 
@@ -92,11 +111,15 @@ class DatasetWriter {
   // A document that is not written yet.
   struct Held {
     std::vector<int32_t> ids;  // with its end-of-text token
+    i64 n_prompt = 0;          // tokens behind that
     i64 n_bytes = 0;
     uint64_t hash = 0;
   };
   Split& side_of(uint64_t hash);
-  void put(Split& split, std::span<const int32_t> ids, i64 n_bytes);
+  // Tokens [begin, end) of a document.
+  void put_tokens(Split& split, const Held& document, i64 begin, i64 end);
+  void put(Split& split, const Held& document);
+  void finish(Split& split);
   // Puts all but the one of both with the least hash, which is held.
   void hold(Held document);
   void divide_held();

@@ -13,18 +13,36 @@
 namespace lathe {
 namespace {
 
-ShardInfo read_shard(const Json& entry, const std::string& where) {
-  if (!entry.is_object())
-    fail("[data] {}: 'shards' holds {}, expected objects", where, entry.type_name());
-  check_keys(entry, {"file", "tokens", "checksum"}, where);
+std::string read_file_name(const Json& entry, const std::string& where) {
   const auto file = entry.find("file");
   if (file == entry.end() || !file->is_string() || !is_plain_file_name(file->get<std::string>())) {
     fail("[data] {}: 'file' of a shard is {}, expected a file name inside the folder", where,
          file == entry.end() ? "missing" : file->dump(-1, ' ', true));
   }
-  const i64 sum = read_count(entry, "checksum", where);
-  if (sum > UINT32_MAX) fail("[data] {}: 'checksum' is {}, expected 32 bits", where, sum);
-  return {file->get<std::string>(), read_count(entry, "tokens", where), static_cast<uint32_t>(sum)};
+  return file->get<std::string>();
+}
+
+ShardInfo read_shard(const Json& entry, const std::string& where) {
+  if (!entry.is_object())
+    fail("[data] {}: 'shards' holds {}, expected objects", where, entry.type_name());
+  check_keys(entry, {"file", "tokens", "checksum", "mask"}, where);
+  ShardInfo info{read_file_name(entry, where), read_count(entry, "tokens", where),
+                 read_checksum(entry, "checksum", where)};
+  const auto mask = entry.find("mask");
+  if (mask == entry.end()) return info;
+  if (!mask->is_object()) fail("[data] {}: 'mask' of a shard is no object", where);
+  check_keys(*mask, {"file", "counted", "checksum"}, where);
+  info.mask = {read_file_name(*mask, where), read_count(*mask, "counted", where),
+               read_checksum(*mask, "checksum", where)};
+  if (info.mask->file != mask_file_of(info.file)) {
+    fail("[data] {}: the mask of '{}' is '{}', expected '{}'", where, info.file, info.mask->file,
+         mask_file_of(info.file));
+  }
+  if (info.mask->counted > info.tokens) {
+    fail("[data] {}: the mask of '{}' counts {} of {} tokens", where, info.file, info.mask->counted,
+         info.tokens);
+  }
+  return info;
 }
 
 SplitInfo read_split(const Json& root, const char* key, const std::string& where) {
@@ -73,6 +91,12 @@ i64 read_count(const Json& parent, const char* key, const std::string& where) {
   return found->get<i64>();
 }
 
+uint32_t read_checksum(const Json& parent, const char* key, const std::string& where) {
+  const i64 sum = read_count(parent, key, where);
+  if (sum > UINT32_MAX) fail("[data] {}: '{}' is {}, expected 32 bits", where, key, sum);
+  return static_cast<uint32_t>(sum);
+}
+
 std::vector<ShardInfo> read_shard_list(const Json& list, const std::string& where) {
   std::vector<ShardInfo> shards;
   for (const Json& entry : list) shards.push_back(read_shard(entry, where));
@@ -83,6 +107,10 @@ Json shards_json(const std::vector<ShardInfo>& shards) {
   Json list = Json::array();
   for (const ShardInfo& shard : shards) {
     list.push_back({{"file", shard.file}, {"tokens", shard.tokens}, {"checksum", shard.checksum}});
+    if (!shard.mask) continue;
+    list.back()["mask"] = {{"file", shard.mask->file},
+                           {"counted", shard.mask->counted},
+                           {"checksum", shard.mask->checksum}};
   }
   return list;
 }

@@ -19,15 +19,19 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
-// {…, "text": …} by its outline: a record stays one where something in it is wrong.
-bool looks_like_record(std::string_view line, const std::string& key) {
-  line = trimmed(line);
-  if (!line.starts_with('{') || !line.ends_with('}')) return false;
+bool has_key(std::string_view line, const std::string& key) {
   const std::string quoted = '"' + key + '"';
   for (size_t at = line.find(quoted); at != line.npos; at = line.find(quoted, at + 1)) {
     if (trimmed(line.substr(at + quoted.size())).starts_with(':')) return true;
   }
   return false;
+}
+
+// {…, "text": …} by its outline: a record stays one where something in it is wrong.
+bool looks_like_record(std::string_view line, const RecordKeys& keys) {
+  line = trimmed(line);
+  if (!line.starts_with('{') || !line.ends_with('}')) return false;
+  return has_key(line, keys.text) || (has_key(line, keys.prompt) && has_key(line, keys.completion));
 }
 
 // Nothing where one of them is no file of its own: a pipe.
@@ -85,7 +89,7 @@ void DocumentStream::open() {
   if (json || (object && !json_lines_ && !has_ending(name, ".txt"))) {
     const std::string_view line = parts_.peek_line();
     if (json) check_json_file(line, line.size() < parts_.buffered().size(), name_);
-    json_lines_ = json || looks_like_record(line, rules_.text_key);
+    json_lines_ = json || looks_like_record(line, rules_.keys);
   }
   if (object && !json_lines_) check_is_text(parts_.peek(kFormatBytes), name_);
   parts_.set_separator(json_lines_ ? "\n" : rules_.split_on);
@@ -113,7 +117,9 @@ bool DocumentStream::next(std::string& document) {
     }
     if (json_lines_) {
       if (document.find_first_not_of(kBlanks) == std::string::npos) continue;
-      document = parse_json_line(document, format("{}:{}", name_, line_), rules_.text_key);
+      auto record = parse_json_line(document, format("{}:{}", name_, line_), rules_.keys);
+      document = std::move(record.text);
+      prompt_bytes_ = record.prompt_bytes;
     } else if (const size_t at = document.find('\0'); at != std::string::npos) {
       throw BadDocument(format("[data] '{}': byte {} is NUL, expected text", name_,
                                begin + static_cast<i64>(at) + 1));
@@ -130,7 +136,7 @@ DocumentReader::DocumentReader(std::vector<std::string> files, DocumentRules rul
 
 std::unique_ptr<DocumentSource> DocumentReader::open(const std::string& path) const {
   if (has_ending(without_packing(path), ".parquet") || is_parquet_file(path)) {
-    return std::make_unique<ParquetDocuments>(path, rules_.text_key, rules_.most_bytes);
+    return std::make_unique<ParquetDocuments>(path, rules_.keys.text, rules_.most_bytes);
   }
   return std::make_unique<DocumentStream>(open_byte_source(path), path, rules_);
 }

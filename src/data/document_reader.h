@@ -22,16 +22,17 @@ inline constexpr i64 kMostDocumentBytes = i64{256} << 20;
 // What in a file is a document.
 struct DocumentRules {
   std::string split_on;                 // between two of a text; "": a text is one
-  std::string text_key = kTextKey;      // of JSON lines the key, of Parquet the column
+  RecordKeys keys;                      // of JSON lines; of Parquet the text's is the column
   i64 most_bytes = kMostDocumentBytes;  // of a document, and of its line of JSON; more is a bad one
 };
 
 // The documents of text, or of JSON lines.
-//   JSON lines  one document a line, the text under `text_key`; blank lines are skipped
+//   JSON lines  one document a line, the text under its key, or a prompt and a completion under
+//               theirs; blank lines are skipped
 //   text        one document, or with `split_on` the parts between its occurrences (without it)
 // Empty documents are skipped. The name tells which it is (.jsonl and .ndjson; .txt), else the
-// first line does: an object with that key, and nothing else in a line, is JSON lines. A .json that
-// is an array, or one object over several lines, is refused, and so is what is not text
+// first line does: an object with those keys, and nothing else in a line, is JSON lines. A .json
+// that is an array, or one object over several lines, is refused, and so is what is not text
 // (check_is_text).
 class DocumentStream : public DocumentSource {
  public:
@@ -41,6 +42,7 @@ class DocumentStream : public DocumentSource {
   // Bad is a line that is not JSON with text, a document of text with a NUL byte in it, and one
   // with too many bytes.
   bool next(std::string& document) override;
+  size_t prompt_bytes() const override { return prompt_bytes_; }
   SourcePlace place() const override { return {parts_.offset(), line_}; }
   void skip_to(const SourcePlace& place) override;
   i64 bytes_taken() const override { return parts_.bytes_taken(); }
@@ -55,6 +57,7 @@ class DocumentStream : public DocumentSource {
   bool opened_ = false;
   bool json_lines_ = false;
   i64 line_ = 0;
+  size_t prompt_bytes_ = 0;
 };
 
 // A place between two documents of a corpus, and what lies before it.
@@ -75,7 +78,10 @@ class DocumentReader {
   // As of DocumentSource; false at the end of the corpus.
   bool next(std::string& document);
 
-  // Behind the document that next() has just given.
+  // Of the document that next() has just given.
+  size_t prompt_bytes() const { return source_->prompt_bytes(); }
+
+  // Behind that document.
   ReadPlace place() const { return {file(), source_->place(), n_bad_, first_bad_}; }
   // Before the first document: goes on from a place in the same files.
   void skip_to(const ReadPlace& place);

@@ -28,6 +28,8 @@ class DocumentSource {
   // and the place in it, where one is not what it should be, and can then be called for what comes
   // behind; Error where the file cannot be read or is not what its documents could be in.
   virtual bool next(std::string& document) = 0;
+  // Of the document that next() has given: how many of its bytes, at the front, are a prompt.
+  virtual size_t prompt_bytes() const { return 0; }
   // Where the next document begins, or what lies before it and is no document.
   virtual SourcePlace place() const = 0;
   // Before the first document: goes on from there, which place() of the same file has given.

@@ -21,6 +21,14 @@ Json inspect_split(const std::string& dir, const char* split, const SplitInfo* c
   if (claimed != nullptr) check_shards(stream, *claimed, dir);
   Json result = {
       {"tokens", stream.size()}, {"shards", stream.n_shards()}, {"max_id", stream.max_token()}};
+  if (stream.has_mask()) {
+    i64 counted = stream.size();
+    for (i64 i = 0; i < stream.n_shards(); ++i) {
+      const Shard& shard = stream.shard(i);
+      if (shard.mask()) counted -= shard.size() - shard.mask()->view().n_counted();
+    }
+    result["counted"] = counted;
+  }
   if (claimed == nullptr) return result;
   if (claimed->tokens != stream.size()) {
     fail("[data] '{}': the {} shards hold {} tokens, but dataset.json says {}; prepare it again",

@@ -239,16 +239,29 @@ JsonRecord scan_json_record(std::string_view line, std::string_view key) {
   return Scanner(line, key).scan();
 }
 
-std::string parse_json_line(std::string_view line, const std::string& where, std::string_view key) {
-  JsonRecord record = scan_json_record(line, key);
-  if (!record.problem.empty()) {
+PromptedText parse_json_line(std::string_view line, const std::string& where,
+                             const RecordKeys& keys) {
+  // Nothing where there is none; refuses what is no JSON.
+  const auto value_of = [&](const std::string& key) {
+    JsonRecord record = scan_json_record(line, key);
+    if (record.problem.empty()) return std::move(record.text);
     throw BadDocument(format("[data] {}: not JSON {}", where, record.problem));
+  };
+  if (auto text = value_of(keys.text)) return {std::move(*text), 0};
+  auto prompt = value_of(keys.prompt);
+  const auto completion = value_of(keys.completion);
+  if (prompt && completion) {
+    const size_t n = prompt->size();
+    return {std::move(*prompt) + *completion, n};
   }
-  if (!record.text) {
-    throw BadDocument(
-        format("[data] {}: no text under \"{}\", expected {{\"{}\": …}}", where, key, key));
+  if (prompt || completion) {
+    throw BadDocument(format("[data] {}: a text under \"{}\" and none under \"{}\", expected both",
+                             where, prompt ? keys.prompt : keys.completion,
+                             prompt ? keys.completion : keys.prompt));
   }
-  return std::move(*record.text);
+  throw BadDocument(
+      format("[data] {}: no text under \"{}\", expected {{\"{}\": …}}, or {{\"{}\": …, \"{}\": …}}",
+             where, keys.text, keys.text, keys.prompt, keys.completion));
 }
 
 }  // namespace lathe

@@ -9,8 +9,24 @@
 namespace lathe {
 namespace {
 
+void check_mask(const Shard& shard, const ShardInfo& written) {
+  const std::string path = mask_file_of(shard.path());
+  if (shard.mask().has_value() != written.mask.has_value()) {
+    fail("[data] {}: {}, expected {} as dataset.json says; prepare the data again", path,
+         shard.mask() ? "a mask" : "no such file", written.mask ? "a mask" : "none");
+  }
+  if (!shard.mask()) return;
+  const MaskView& mask = shard.mask()->view();
+  const uint32_t sum = checksum(mask.bits);
+  if (sum == written.mask->checksum && mask.n_counted() == written.mask->counted) return;
+  fail(
+      "[data] {}: {} tokens count, with the checksum {:08x}, expected {} with {:08x} as "
+      "dataset.json says; the mask is damaged or changed, prepare the data again",
+      path, mask.n_counted(), sum, written.mask->counted, written.mask->checksum);
+}
+
 void check_shard(const Shard& shard, uint32_t sum, const ShardInfo& written) {
-  if (shard.size() == written.tokens && sum == written.checksum) return;
+  if (shard.size() == written.tokens && sum == written.checksum) return check_mask(shard, written);
   fail(
       "[data] {}: {} tokens with the checksum {:08x}, expected {} with {:08x} as dataset.json "
       "says; "

@@ -17,6 +17,7 @@ constexpr size_t kCountBatchBytes = size_t{8} << 20;
 struct Text {
   std::string text;
   size_t file;  // of the reader's
+  size_t prompt_bytes;
 };
 
 struct Batch {
@@ -33,7 +34,7 @@ void read_batches(DocumentReader& reader, size_t n_bytes, const Take& take) {
     size_t batch_bytes = 0;
     while (batch_bytes < n_bytes && (more = reader.next(text))) {
       batch_bytes += text.size();
-      batch.texts.push_back({std::move(text), reader.file()});
+      batch.texts.push_back({std::move(text), reader.file(), reader.prompt_bytes()});
     }
     if (more) batch.end = reader.place();
     take(std::move(batch));
@@ -41,7 +42,7 @@ void read_batches(DocumentReader& reader, size_t n_bytes, const Take& take) {
 }
 
 struct Document {
-  std::vector<int32_t> ids;
+  EncodedText text;
   i64 n_bytes;
   uint64_t hash;
   size_t file;
@@ -54,9 +55,9 @@ struct Encoded {
 
 Encoded encode(const Batch& batch, const Tokenizer& tokenizer) {
   Encoded encoded{{}, batch.end};
-  for (const auto& [text, file] : batch.texts) {
-    encoded.documents.push_back(
-        {tokenizer.encode(text), static_cast<i64>(text.size()), content_hash(text), file});
+  for (const auto& [text, file, prompt_bytes] : batch.texts) {
+    encoded.documents.push_back({encode_prompted(tokenizer, text, prompt_bytes),
+                                 static_cast<i64>(text.size()), content_hash(text), file});
   }
   return encoded;
 }
@@ -83,12 +84,12 @@ class Preparation {
 
   void add(Encoded encoded) {
     for (Document& document : encoded.documents) {
-      const i64 n_tokens = static_cast<i64>(document.ids.size()) + 1;
+      const i64 n_tokens = static_cast<i64>(document.text.ids.size()) + 1;
       ++progress_.n_documents;
       progress_.n_tokens += n_tokens;
       progress_.n_bytes += document.n_bytes;
       inputs_.add(document.file, n_tokens, document.n_bytes, document.hash);
-      writer_.add_document(std::move(document.ids), document.n_bytes, document.hash);
+      writer_.add(std::move(document.text), document.n_bytes, document.hash);
     }
     const bool due =
         writer_.n_shards() > journal_shards_ || progress_.n_bytes - journal_bytes_ >= kJournalBytes;

@@ -40,12 +40,6 @@ uint64_t read_hash(const Json& parent, const char* key, const std::string& where
   return hash;
 }
 
-uint32_t read_checksum(const Json& parent, const std::string& where) {
-  const i64 sum = read_count(parent, "checksum", where);
-  if (sum > UINT32_MAX) fail("[data] {}: 'checksum' is {}, expected 32 bits", where, sum);
-  return static_cast<uint32_t>(sum);
-}
-
 ReadPlace read_place(const Json& json, const std::string& where) {
   check_keys(json, {"file", "offset", "line", "bad", "first_bad"}, where);
   return {static_cast<size_t>(read_count(json, "file", where)),
@@ -65,7 +59,9 @@ InputLog::Progress read_inputs(const Json& json, const std::string& where) {
 }
 
 SplitProgress read_split(const Json& json, const std::string& where) {
-  check_keys(json, {"tokens", "bytes", "documents", "in_shard", "checksum", "shards"}, where);
+  check_keys(json,
+             {"tokens", "bytes", "documents", "in_shard", "checksum", "mask_checksum", "shards"},
+             where);
   SplitProgress split;
   split.sums = {read_count(json, "tokens", where), read_count(json, "bytes", where),
                 read_count(json, "documents", where)};
@@ -74,7 +70,10 @@ SplitProgress read_split(const Json& json, const std::string& where) {
     fail("[data] {}: 'shards' is missing, expected a list", where);
   }
   split.shards = {read_shard_list(*shards, where), read_count(json, "in_shard", where),
-                  read_checksum(json, where)};
+                  read_checksum(json, "checksum", where)};
+  if (json.contains("mask_checksum")) {
+    split.shards.mask_checksum = read_checksum(json, "mask_checksum", where);
+  }
   i64 n_tokens = split.shards.in_shard;
   for (const ShardInfo& shard : split.shards.shards) {
     if (shard.tokens > split.sums.tokens) n_tokens = -1;
@@ -87,9 +86,11 @@ SplitProgress read_split(const Json& json, const std::string& where) {
 }
 
 Json split_json(const SplitProgress& split) {
-  return {{"tokens", split.sums.tokens},       {"bytes", split.sums.bytes},
-          {"documents", split.sums.documents}, {"in_shard", split.shards.in_shard},
-          {"checksum", split.shards.checksum}, {"shards", shards_json(split.shards.shards)}};
+  Json json = {{"tokens", split.sums.tokens},       {"bytes", split.sums.bytes},
+               {"documents", split.sums.documents}, {"in_shard", split.shards.in_shard},
+               {"checksum", split.shards.checksum}, {"shards", shards_json(split.shards.shards)}};
+  if (split.shards.mask_checksum) json["mask_checksum"] = *split.shards.mask_checksum;
+  return json;
 }
 
 }  // namespace

@@ -29,6 +29,12 @@ uint32_t header_word(std::span<const std::byte> bytes, size_t index) {
   return word;
 }
 
+// Which need not be there.
+void remove_file(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
 }  // namespace
 
 bool begins_like_shard(std::string_view head) {
@@ -78,7 +84,15 @@ ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& whe
   return {static_cast<i64>(n_tokens), static_cast<int>(bytes_per_token)};
 }
 
-Shard::Shard(const std::string& path) : file_(path), layout_(parse_shard(file_.bytes(), path)) {}
+Shard::Shard(const std::string& path) : file_(path), layout_(parse_shard(file_.bytes(), path)) {
+  const std::string mask = mask_file_of(path);
+  std::error_code ignored;
+  if (!path.ends_with(".bin") || !std::filesystem::exists(mask, ignored)) return;
+  mask_.emplace(mask);
+  if (mask_->view().n_tokens == size()) return;
+  fail("[mask] {}: of {} tokens, and the shard beside it has {}; prepare the data again", mask,
+       mask_->view().n_tokens, size());
+}
 
 template <class T>
 std::span<const T> Shard::tokens() const {
@@ -105,6 +119,14 @@ void Shard::copy(i64 offset, std::span<i64> out) const {
   }
 }
 
+void Shard::copy_counted(i64 offset, std::span<uint8_t> out) const {
+  LATHE_CHECK(offset >= 0 && offset <= size() &&
+              out.size() <= static_cast<uint64_t>(size() - offset));
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = !mask_ || mask_->view().counts(offset + static_cast<i64>(i));
+  }
+}
+
 i64 Shard::max_token() const {
   if (size() == 0) return -1;
   return layout_.bytes_per_token == 2 ? i64{std::ranges::max(tokens<uint16_t>())}
@@ -124,6 +146,10 @@ ShardWriter::ShardWriter(std::string dir, std::string name, i64 vocab_size, i64 
 
 std::string ShardWriter::next_name() const { return name_ + format("_{:06d}.bin", shards_.size()); }
 
+std::string ShardWriter::mask_part() const {
+  return dir_ + "/" + mask_file_of(next_name()) + ".part";
+}
+
 void ShardWriter::open_shard(uint64_t size) {
   const std::string path = dir_ + "/" + next_name();
   file_.emplace(path, path + ".part", size);
@@ -132,6 +158,7 @@ void ShardWriter::open_shard(uint64_t size) {
   file_->write(header.data(), header.size());
   in_shard_ = 0;
   checksum_ = 0;
+  mask_.clear();
 }
 
 void ShardWriter::close_shard() {
@@ -144,15 +171,50 @@ void ShardWriter::close_shard() {
     words[4] = static_cast<uint32_t>(count);
     words[5] = static_cast<uint32_t>(count >> 32);
   }
+  ShardInfo info{next_name(), in_shard_, checksum_};
+  if (mask_.any_left_out()) {
+    info.mask = {mask_file_of(next_name()), mask_.counted(), mask_.checksum()};
+    mask_.write(dir_ + "/" + info.mask->file);
+  }
   file_->write_at(0, words, sizeof words);
   file_->commit();
   file_.reset();
-  shards_.push_back({next_name(), in_shard_, checksum_});
+  remove_file(mask_part());
+  shards_.push_back(std::move(info));
 }
 
 ShardProgress ShardWriter::progress() {
-  if (file_) file_->sync();
-  return {shards_, file_ ? in_shard_ : 0, file_ ? checksum_ : 0};
+  if (!file_) return {shards_, 0, 0};
+  file_->sync();
+  ShardProgress progress{shards_, in_shard_, checksum_};
+  if (mask_.any_left_out()) {
+    mask_.write(mask_part());
+    progress.mask_checksum = mask_.checksum();
+  }
+  return progress;
+}
+
+void ShardWriter::resume_mask(const ShardProgress& progress) {
+  if (!progress.mask_checksum) {
+    mask_.append(progress.in_shard, true);
+    return;
+  }
+  // Whole already where the shard was completed since.
+  std::error_code ignored;
+  const bool open = std::filesystem::exists(mask_part(), ignored);
+  const std::string path = open ? mask_part() : dir_ + "/" + mask_file_of(next_name());
+  const MaskFile written(path);
+  if (written.view().n_tokens >= progress.in_shard) {
+    mask_.take(written.view(), progress.in_shard);
+    if (mask_.checksum() == *progress.mask_checksum) return;
+  }
+  fail("[shard] {} is not what was written before; begin anew", path);
+}
+
+bool ShardWriter::any_left_out() const {
+  return mask_.any_left_out() || std::any_of(shards_.begin(), shards_.end(), [](const auto& info) {
+           return info.mask.has_value();
+         });
 }
 
 void ShardWriter::resume(const ShardProgress& progress) {
@@ -162,6 +224,7 @@ void ShardWriter::resume(const ShardProgress& progress) {
            shard.tokens);
     }
     n_tokens_ += shard.tokens;
+    remove_file(dir_ + "/" + mask_file_of(shard.file) + ".part");
   }
   shards_ = progress.shards;
   if (progress.in_shard == 0) return;
@@ -174,9 +237,10 @@ void ShardWriter::resume(const ShardProgress& progress) {
   }
   in_shard_ = progress.in_shard;
   n_tokens_ += in_shard_;
+  resume_mask(progress);
 }
 
-void ShardWriter::append(std::span<const int32_t> ids) {
+void ShardWriter::append(std::span<const int32_t> ids, bool count) {
   for (const int32_t id : ids) {
     if (id >= 0 && id < vocab_size_) continue;
     fail("[shard] {}/{}: token id {}, expected 0 to {}; is this the right tokenizer?", dir_, name_,
@@ -192,6 +256,7 @@ void ShardWriter::append(std::span<const int32_t> ids) {
     }
     file_->write(bytes.data(), bytes.size());
     checksum_ = checksum(bytes, checksum_);
+    mask_.append(static_cast<i64>(n), count);
     in_shard_ += static_cast<i64>(n);
     n_tokens_ += static_cast<i64>(n);
     ids = ids.subspan(n);
@@ -243,16 +308,33 @@ i64 TokenStream::token(i64 i) const {
   return shards_[s].token(i - begins_[s]);
 }
 
-void TokenStream::copy(i64 offset, std::span<i64> out) const {
+template <class T, class Take>
+void TokenStream::for_pieces(i64 offset, std::span<T> out, const Take& take) const {
   LATHE_CHECK(offset >= 0 && offset <= size() &&
               out.size() <= static_cast<uint64_t>(size() - offset));
   while (!out.empty()) {
     const size_t s = shard_of(offset);
     const size_t n = std::min(out.size(), static_cast<size_t>(begins_[s + 1] - offset));
-    shards_[s].copy(offset - begins_[s], out.first(n));
+    take(shards_[s], offset - begins_[s], out.first(n));
     out = out.subspan(n);
     offset += static_cast<i64>(n);
   }
+}
+
+void TokenStream::copy(i64 offset, std::span<i64> out) const {
+  for_pieces(offset, out,
+             [](const Shard& shard, i64 at, std::span<i64> part) { shard.copy(at, part); });
+}
+
+void TokenStream::copy_counted(i64 offset, std::span<uint8_t> out) const {
+  for_pieces(offset, out, [](const Shard& shard, i64 at, std::span<uint8_t> part) {
+    shard.copy_counted(at, part);
+  });
+}
+
+bool TokenStream::has_mask() const {
+  return std::any_of(shards_.begin(), shards_.end(),
+                     [](const Shard& shard) { return shard.mask().has_value(); });
 }
 
 i64 TokenStream::max_token() const {

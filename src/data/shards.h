@@ -20,6 +20,7 @@
 #include "base/atomic_file.h"
 #include "base/integer.h"
 #include "base/mapped_file.h"
+#include "data/token_mask.h"
 
 namespace lathe {
 
@@ -39,7 +40,8 @@ bool is_shard_file(const std::string& path);
 // Checks a whole shard (header and length). Throws Error beginning with `where`.
 ShardLayout parse_shard(std::span<const std::byte> bytes, const std::string& where);
 
-// One mapped shard. Const after construction; any number of threads.
+// One mapped shard, with the mask beside it where there is one. Const after construction; any
+// number of threads.
 class Shard {
  public:
   explicit Shard(const std::string& path);
@@ -50,6 +52,9 @@ class Shard {
   i64 token(i64 i) const;
   // Tokens offset … offset + out.size() - 1, all inside the shard.
   void copy(i64 offset, std::span<i64> out) const;
+  // Whether each of them counts; all do without a mask.
+  void copy_counted(i64 offset, std::span<uint8_t> out) const;
+  const std::optional<MaskFile>& mask() const { return mask_; }
   // All tokens as they lie in the file.
   std::span<const std::byte> token_bytes() const {
     return file_.bytes().subspan(kShardHeaderBytes);
@@ -64,26 +69,29 @@ class Shard {
 
   MappedFile file_;
   ShardLayout layout_;
+  std::optional<MaskFile> mask_;
 };
 
 // What a shard was when it was written.
 struct ShardInfo {
   std::string file;  // its name in the folder
   i64 tokens = 0;
-  uint32_t checksum = 0;  // CRC-32 of the tokens as they lie
+  uint32_t checksum = 0;           // CRC-32 of the tokens as they lie
+  std::optional<MaskInfo> mask{};  // where not all of them count
 };
 
 // How far a ShardWriter is.
 struct ShardProgress {
-  std::vector<ShardInfo> shards;  // the whole ones
-  i64 in_shard = 0;               // tokens of the one that is being written
-  uint32_t checksum = 0;          // of them
+  std::vector<ShardInfo> shards;            // the whole ones
+  i64 in_shard = 0;                         // tokens of the one that is being written
+  uint32_t checksum = 0;                    // of them
+  std::optional<uint32_t> mask_checksum{};  // of their bits, where not all of them count
 };
 
 // Writes NAME_000000.bin, NAME_000001.bin, … of at most `shard_tokens` tokens each into `dir`;
 // version 1 where the vocabulary fits into 16 bits, else version 2. Each file appears whole, under
-// its name, when it is full or at finish(); until then it is NAME_000000.bin.part. One thread at a
-// time.
+// its name, when it is full or at finish(); until then it is NAME_000000.bin.part. Where not all
+// tokens of one count, NAME_000000.mask is there before it. One thread at a time.
 class ShardWriter {
  public:
   ShardWriter(std::string dir, std::string name, i64 vocab_size,
@@ -94,8 +102,11 @@ class ShardWriter {
   // Flushed to the disk.
   ShardProgress progress();
 
-  // Throws Error for an id outside the vocabulary, and when the disk is full.
-  void append(std::span<const int32_t> ids);
+  // Throws Error for an id outside the vocabulary, and when the disk is full. `count`: whether a
+  // model is to learn them.
+  void append(std::span<const int32_t> ids, bool count = true);
+  // Whether any token so far does not count.
+  bool any_left_out() const;
   // Completes the last file. Without tokens there is no file.
   void finish();
   i64 n_tokens() const { return n_tokens_; }
@@ -104,6 +115,8 @@ class ShardWriter {
 
  private:
   std::string next_name() const;
+  std::string mask_part() const;  // where the bits of an open shard lie for a later process
+  void resume_mask(const ShardProgress& progress);
   void open_shard(uint64_t size = 0);
   void close_shard();
 
@@ -115,6 +128,7 @@ class ShardWriter {
   std::optional<AtomicFile> file_;
   i64 in_shard_ = 0;
   uint32_t checksum_ = 0;  // of what is in it
+  MaskBits mask_;          // of it
   i64 n_tokens_ = 0;
   std::vector<ShardInfo> shards_;
   std::vector<uint16_t> narrow_;
@@ -137,6 +151,9 @@ class TokenStream {
   i64 token(i64 i) const;
   // Tokens offset … offset + out.size() - 1, all inside the stream.
   void copy(i64 offset, std::span<i64> out) const;
+  // Whether each of them is to be learnt, 1 or 0; all are where no shard has a mask.
+  void copy_counted(i64 offset, std::span<uint8_t> out) const;
+  bool has_mask() const;
   // The largest id, or -1 without tokens. Reads everything.
   i64 max_token() const;
   // Throws Error, naming the shard, when an id is not below `vocab_size`. Reads everything.
@@ -144,6 +161,9 @@ class TokenStream {
 
  private:
   size_t shard_of(i64 i) const;
+  // Calls take(shard, offset in it, part of out) for the pieces of tokens offset … in their order.
+  template <class T, class Take>
+  void for_pieces(i64 offset, std::span<T> out, const Take& take) const;
 
   std::vector<Shard> shards_;
   std::vector<i64> begins_;  // begins_[s]: offset of shard s; one more: the size

@@ -159,6 +159,7 @@ void MetricsFile::step(const StepMetrics& m) {
   object["peak_share"] = m.peak_share;
   object["flops"] = m.flops;
   object["ms"] = m.ms;
+  if (m.kl) object["kl"] = number(*m.kl);
   if (m.alpha) object["alpha"] = *m.alpha;
   if (m.skipped) object["skipped"] = true;
   line(object.dump());

@@ -50,6 +50,7 @@ struct StepMetrics {
   double ms = 0;
   bool skipped = false;
   std::optional<double> alpha;  // in guided steps
+  std::optional<double> kl;     // mean of KL(teacher ‖ student), nats, where logits are learnt
 };
 
 // Appends to metrics.jsonl: one flushed line a call.

@@ -6,6 +6,7 @@
 
 #include "base/config_tree.h"
 #include "data/dataset.h"
+#include "run/freeze.h"
 #include "run/spec_source.h"
 
 namespace lathe {
@@ -66,6 +67,14 @@ void RunSpec::validate() const {
         "0; set it to what is left of the dense path at the end, 0.2 say");
   }
   if (tokens > 0 && flops > 0) fail("[run] both tokens and flops are given; expected one of them");
+  if (begins_with_teacher() && teacher.model.empty()) {
+    fail("[run] {} asks for a teacher, and teacher.model is empty; set it to a model directory",
+         teacher.mode != TeacherMode::kOff ? "teacher.mode" : "self_guided.from");
+  }
+  if (flops > 0 && teacher.mode != TeacherMode::kOff) {
+    fail("[run] flops counts no teacher; give steps or tokens where teacher.mode is not off");
+  }
+  if (!freeze.empty()) check_freeze(freeze, make_plan(model));
   if (optimizer.betas.size() != 2) fail("[run] optimizer.betas has not two numbers");
 }
 
@@ -92,6 +101,7 @@ RunSpec parse_run_spec(Json tree, const std::string& folder, const std::string& 
       resolve_model_section(tree.contains("model") ? tree["model"] : Json::object(), folder, where);
   RunSpec run;
   read_fields(tree, run, where);
+  if (!run.teacher.model.empty()) run.teacher.model = path_beside(folder, run.teacher.model);
   run.validate();
   run.resolve();
   return run;

@@ -19,6 +19,8 @@ enum class FactorRate { kUniform, kStructureAware };
 enum class FactorDecay { kPlain, kFrobenius };
 enum class GuideSchedule { kCosine, kLinear };
 enum class GuideHandoff { kKeep, kReproject };
+enum class GuideStart { kProduct, kTeacher };
+enum class TeacherMode { kOff, kLogits, kBlocks };
 constexpr auto names_of(RunDevice) { return enum_names<RunDevice>("cpu", "cuda"); }
 constexpr auto names_of(OptimizerKind) { return enum_names<OptimizerKind>("adamw", "spectron"); }
 constexpr auto names_of(Decay) { return enum_names<Decay>("matrices", "all"); }
@@ -32,6 +34,8 @@ constexpr auto names_of(InitKind) {
 constexpr auto names_of(FactorRate) { return enum_names<FactorRate>("uniform", "structure_aware"); }
 constexpr auto names_of(FactorDecay) { return enum_names<FactorDecay>("plain", "frobenius"); }
 constexpr auto names_of(GuideSchedule) { return enum_names<GuideSchedule>("cosine", "linear"); }
+constexpr auto names_of(GuideStart) { return enum_names<GuideStart>("product", "teacher"); }
+constexpr auto names_of(TeacherMode) { return enum_names<TeacherMode>("off", "logits", "blocks"); }
 constexpr auto names_of(GuideHandoff) { return enum_names<GuideHandoff>("keep", "reproject"); }
 
 // What most keys that do not touch the weights are.
@@ -122,6 +126,7 @@ struct SelfGuidedSpec {
   GuideDraw stochastic = GuideDraw::kPaper;
   double alpha_end = 0;
   GuideHandoff handoff = GuideHandoff::kKeep;
+  GuideStart from = GuideStart::kProduct;
   void visit_fields(FieldVisitor& v) {
     v.field("mode", mode,
             "a dense path beside structured linears at first: off; fixed_steps; or "
@@ -139,10 +144,35 @@ struct SelfGuidedSpec {
             kOfFactors.within(0, 0.999));
     v.field("handoff", handoff, "at that end: keep the factors, or reproject the mixture onto them",
             kOfFactors);
+    v.field("from", from, "what the dense path starts as: the factors' product, or teacher.model's",
+            kOfFactors);
   }
   // With the share as it is given.
   Guide guide() const {
     return {.mode = mode, .share = share, .draw = stochastic, .mean_alpha = (1 + alpha_end) / 2};
+  }
+};
+
+// Another model to learn from; see train/teacher.h and train/nn/loss.h.
+struct TeacherSpec {
+  std::string model;
+  TeacherMode mode = TeacherMode::kOff;
+  double weight = 0.5;
+  double temperature = 1;
+  void visit_fields(FieldVisitor& v) {
+    // Its weights are compared by their fingerprint.
+    v.field("model", model, "model or run directory of the same vocabulary",
+            {.on_resume = OnResume::kFree, .role = KeyRole::kStructure});
+    v.field("mode", mode,
+            "what is learnt from it in every update: off: nothing; logits: its probabilities, "
+            "beside the text; blocks: what its blocks give, block by block, in place of the text",
+            kOfFactors);
+    v.field("weight", weight,
+            "logits: w of the loss (1 - w) CE + w T² KL(teacher || student), T the temperature",
+            KeyMeaning{.on_resume = OnResume::kSaid, .role = KeyRole::kStructure}.within(0, 1));
+    v.field(
+        "temperature", temperature, "logits: both models' logits are divided by it for KL",
+        KeyMeaning{.on_resume = OnResume::kSaid, .role = KeyRole::kStructure}.within(0.01, 100));
   }
 };
 
@@ -165,6 +195,7 @@ struct RunSpec {
   Precision precision = Precision::kAuto;
   i64 threads = 0;
   bool recompute = false;
+  std::vector<std::string> freeze;
   i64 checkpoint_every = 50;
   i64 keep_checkpoints = 3;
   i64 eval_every = 50;
@@ -178,6 +209,7 @@ struct RunSpec {
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   SelfGuidedSpec self_guided;
+  TeacherSpec teacher;
   GuardSpec guard;
 
   void visit_fields(FieldVisitor& v) {
@@ -200,6 +232,10 @@ struct RunSpec {
             kAside.from(0));
     v.field("recompute", recompute, "forget activations inside blocks and compute them again",
             kAside);
+    v.field("freeze", freeze,
+            "tensors that stay as they are, by their names, * for any run of characters: "
+            "\"blocks.*.attention.*\"",
+            kAdjustable);
     v.field("checkpoint_every", checkpoint_every, "steps", kAside.from(0));
     v.field("keep_checkpoints", keep_checkpoints, "newest ones kept, beside the best",
             kAside.from(1));
@@ -217,6 +253,7 @@ struct RunSpec {
     v.section("optimizer", optimizer, "");
     v.section("schedule", schedule, "");
     v.section("self_guided", self_guided, "");
+    v.section("teacher", teacher, "");
     v.section("guard", guard, "");
   }
   // Error unless every number is in range and the keys fit together.
@@ -224,6 +261,11 @@ struct RunSpec {
   // Sets steps from tokens or flops, where these are given, on a valid run. Error where they do not
   // pay for one.
   void resolve();
+  // Whether a new run needs teacher.model.
+  bool begins_with_teacher() const {
+    return teacher.mode != TeacherMode::kOff ||
+           (self_guided.mode != GuideMode::kOff && self_guided.from == GuideStart::kTeacher);
+  }
   i64 batch_tokens() const { return data.global_batch * model.context_length; }
 };
 
@@ -234,7 +276,7 @@ KeyMeaning meaning_of(const std::string& key);
 // Pure; `run` is valid.
 Phases phases_of(const RunSpec& run);
 
-// What training is expected to cost, guidance included.
+// What training is expected to cost, guidance included, a teacher not.
 double planned_flops(const RunSpec& run);
 
 // Error unless every folder of data.path is a prepared one whose vocabulary the model has. Reads

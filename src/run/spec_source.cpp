@@ -16,16 +16,18 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Keys of [model] that name files, relative to the file that they stand in.
-constexpr const char* kModelFiles[] = {"spec", "init_from"};
+// Keys that name files, relative to the file that they stand in.
+constexpr struct {
+  const char *section, *key;
+} kFileKeys[] = {{"model", "spec"}, {"model", "init_from"}, {"teacher", "model"}};
 
 // Those names for a file whose base that one is; `folder` is the way from there to it.
 void move_file_names(Json& tree, const fs::path& folder) {
-  const auto model = tree.is_object() ? tree.find("model") : tree.end();
-  if (model == tree.end() || !model->is_object()) return;
-  for (const char* key : kModelFiles) {
-    const auto name = model->find(key);
-    if (name == model->end() || !name->is_string() || name->get<std::string>().empty()) continue;
+  for (const auto& [section, key] : kFileKeys) {
+    const auto table = tree.is_object() ? tree.find(section) : tree.end();
+    if (table == tree.end() || !table->is_object()) continue;
+    const auto name = table->find(key);
+    if (name == table->end() || !name->is_string() || name->get<std::string>().empty()) continue;
     const std::string file = name->get<std::string>();
     std::error_code ignored;
     if (fs::exists(file, ignored)) continue;  // seen from where we are

@@ -19,6 +19,7 @@ void TrainerState::visit_fields(FieldVisitor& v) {
   v.field("last_eval_step", last_eval_step, "");
   v.field("finished", finished, "");
   v.field("data", data, "");
+  v.field("teacher", teacher, "");
 }
 
 TrainerState parse_trainer_state(std::string_view text, const std::string& where) {

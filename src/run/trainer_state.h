@@ -21,6 +21,7 @@ struct TrainerState {
   i64 last_eval_step = -1;
   bool finished = false;  // all steps, and what comes after the last of them
   std::string data;       // fingerprint of the prepared folders
+  std::string teacher;    // of the weights learnt from in every update; "" where there are none
   void visit_fields(FieldVisitor& v);
 };
 

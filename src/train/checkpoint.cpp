@@ -55,7 +55,8 @@ void load_weights(const WeightSource& source, Parameters& parameters) {
   for (const Parameter& p : parameters.list()) wanted.push_back(p.info);
   check_weights(source, wanted, kReadable);
   for (const Parameter& p : parameters.list()) {
-    read_into(source, p.info.name, p.info.shape, slice(parameters.flat_value, p));
+    const at::Tensor& into = p.value.defined() ? p.value : p.compute;
+    read_into(source, p.info.name, p.info.shape, into.view({-1}));
   }
   parameters.refresh_compute();
 }

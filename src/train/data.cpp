@@ -5,6 +5,7 @@
 
 #include "base/checksum.h"
 #include "data/manifest.h"
+#include "train/validation.h"
 
 namespace lathe::train {
 
@@ -22,23 +23,31 @@ std::string fingerprint_of(const TokenStream& tokens, const std::vector<uint32_t
   return format("{}x{:08x}-{:08x}", tokens.size(), sum, file_checksum(tokenizer_file));
 }
 
-// Whole windows of each split, together at most about eval_tokens, and at least one a split.
+// Of which tokens count, whatever shards they lie in; "" where all do.
+std::string mask_fingerprint(const TokenStream& tokens) {
+  if (!tokens.has_mask()) return "";
+  constexpr i64 kBlock = 65536;
+  uint32_t sum = 0;
+  std::vector<uint8_t> counted;
+  for (i64 done = 0; done < tokens.size(); done += std::ssize(counted)) {
+    counted.resize(static_cast<size_t>(std::min(kBlock, tokens.size() - done)));
+    tokens.copy_counted(done, counted);
+    sum = checksum(std::as_bytes(std::span(counted)), sum);
+  }
+  return format("-{:08x}", sum);
+}
+
+// Each split's share of eval_tokens.
 void lay_out_validation(const RunSpec& run,
                         const std::vector<std::shared_ptr<const TokenStream>>& streams,
                         RunData& data) {
   if (streams.empty()) return;
   const TokenBytes bytes(*data.tokenizer);
   const i64 budget = run.eval_tokens / static_cast<i64>(streams.size());
-  const i64 context = run.model.context_length;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const i64 n = streams[i]->size();
-    const i64 max_windows = budget >= n ? 0 : std::max<i64>(1, budget / context);
-    ScoredText text;
-    text.read = [stream = streams[i]](i64 offset, std::span<i64> out) {
-      stream->copy(offset, out);
-    };
-    text.part = lay_out(n, text.read, data.tokenizer->end_of_text(), bytes, context, max_windows);
-    data.validation.push_back(std::move(text));
+  for (const auto& stream : streams) {
+    auto text = lay_out_split(stream, data.tokenizer->end_of_text(), bytes,
+                              run.model.context_length, budget);
+    if (text) data.validation.push_back(std::move(*text));
   }
 }
 
@@ -64,7 +73,8 @@ RunData open_data(const RunSpec& run) {
     auto tokens = std::make_shared<TokenStream>(folder, "train");
     if (i > 0) data.fingerprint += "+";
     data.fingerprint +=
-        fingerprint_of(*tokens, check_shards(*tokens, info.train, folder), tokenizer);
+        fingerprint_of(*tokens, check_shards(*tokens, info.train, folder), tokenizer) +
+        mask_fingerprint(*tokens);
     std::optional<double> weight;
     if (!run.data.weights.empty()) weight = run.data.weights[i];
     sources.push_back({std::move(tokens), weight, folder});
@@ -79,17 +89,21 @@ RunData open_data(const RunSpec& run) {
   return data;
 }
 
-void adopt_text_of(const ModelDirectory& model, RunData& data) {
-  data.chat_template = model.chat_template;
+void check_same_tokenizer(const ModelDirectory& model, const char* key, const Tokenizer& data) {
   std::error_code ignored;
   if (model.tokenizer != kByteTokenizer && !std::filesystem::exists(model.tokenizer, ignored)) {
     return;
   }
-  if (load_tokenizer(model.tokenizer)->fingerprint() == data.tokenizer->fingerprint()) return;
+  if (load_tokenizer(model.tokenizer)->fingerprint() == data.fingerprint()) return;
   fail(
-      "[run] model.init_from {} has another tokenizer than the folders of data.path were prepared "
-      "with; prepare them with {}",
-      model.path, model.tokenizer);
+      "[run] {} {} has another tokenizer than the folders of data.path were prepared with; prepare "
+      "them with {}",
+      key, model.path, model.tokenizer);
+}
+
+void adopt_text_of(const ModelDirectory& model, RunData& data) {
+  data.chat_template = model.chat_template;
+  check_same_tokenizer(model, "model.init_from", *data.tokenizer);
 }
 
 }  // namespace lathe::train

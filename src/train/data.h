@@ -24,8 +24,12 @@ struct RunData {
 // of them, at some GB/s.
 RunData open_data(const RunSpec& run);
 
+// Error unless a model has the tokenizer that the data was prepared with; `key` of the run file
+// names it. One without the tokenizer's file has none to compare.
+void check_same_tokenizer(const ModelDirectory& model, const char* key, const Tokenizer& data);
+
 // Takes the chat template of a model that training goes on from. Error where it has another
-// tokenizer than the data. One without the tokenizer's file has none to compare.
+// tokenizer than the data.
 void adopt_text_of(const ModelDirectory& model, RunData& data);
 
 }  // namespace lathe::train

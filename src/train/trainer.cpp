@@ -11,17 +11,12 @@
 #include "run/precision.h"
 #include "run/resume.h"
 #include "run/run_directory.h"
-#include "train/checkpoint.h"
-#include "train/data.h"
 #include "train/device.h"
+#include "train/learner.h"
 #include "train/model_scorer.h"
-#include "train/nn/init.h"
-#include "train/nn/model.h"
 #include "train/optim/schedule.h"
-#include "train/process_group.h"
 #include "train/sample.h"
 #include "train/thread_choice.h"
-#include "weights/model_directory.h"
 
 namespace lathe::train {
 
@@ -42,19 +37,20 @@ class Trainer {
         data_(open_data(run)),
         directory_(run.out),
         lock_(lock(run, resume)),  // makes the folder, once the run is known to be possible
-        parameters_(plan_, device_, precision_.precision),
-        optimizer_(run.optimizer, parameters_) {
-    run_.precision = precision_.precision;
+        learner_((run_.precision = precision_.precision, run_), plan_, phases_, device_) {
     if (!precision_.line.empty()) observer_.say(precision_.line);
     start(resume);
   }
 
   RunEnd run() {
-    peak_flops_ = measured_peak_flops(device_, parameters_.compute_dtype);
+    peak_flops_ = measured_peak_flops(device_, learner_.compute_dtype());
     say_start();
     catch_up();
     while (state_.step < phases_.total && train_step()) {
-      if (guide_ && state_.step == phases_.guided) end_guidance();
+      if (learner_.guided() && state_.step == phases_.guided) {
+        learner_.end_guidance();
+        observer_.say(format("step {}: the guided phase is over", state_.step));
+      }
       if (state_.step == phases_.total) break;
       if (due(run_.eval_every)) evaluate();
       if (due(run_.sample_every)) sample();
@@ -100,9 +96,10 @@ class Trainer {
   bool due(i64 every) const { return every > 0 && state_.step % every == 0; }
 
   void start(bool resume) {
+    const auto say = [&](const std::string& text) { observer_.say(text); };
     std::optional<i64> from;
     if (resume) {
-      from = directory_.newest_whole([&](const std::string& text) { observer_.say(text); });
+      from = directory_.newest_whole(say);
       if (!from) observer_.say(format("[run] {} has no whole checkpoint; starting anew", run_.out));
     }
     if (from) {
@@ -121,48 +118,20 @@ class Trainer {
       for (const std::string& change : changes) observer_.say(change);
       saved_step_ = state_.step;
       state_.finished &= state_.step == phases_.total;
-      if (state_.step < phases_.guided) begin_guidance();
-      const std::optional<TrainedSet> guide = guide_set();
-      load_checkpoint(folder, model_set(), guide ? &*guide : nullptr);
+      learner_.load(folder, state_.step, data_, say);
+      if (const std::string own = learner_.teacher_fingerprint(); own != state_.teacher) {
+        fail("[run] {} was trained from another teacher ({}) than teacher.model {} is now ({})",
+             folder, state_.teacher, run_.teacher.model, own);
+      }
       data_.chat_template = read_chat_template(folder);
     } else {
-      if (run_.model.init_from.empty()) {
-        initialise(parameters_, static_cast<uint64_t>(run_.seed), run_.init);
-      } else {
-        const auto base = open_model_directory(model_directory(
-            run_.model.init_from, [&](const std::string& text) { observer_.say(text); }));
-        adopt_text_of(base, data_);
-        load_weights(*base.weights, parameters_);
-      }
-      if (phases_.guided > 0) {
-        begin_guidance();
-        guide_->guidance.start_from_product(parameters_);
-      }
+      learner_.begin(data_, say);
+      state_.teacher = learner_.teacher_fingerprint();
       state_.data = data_.fingerprint;
     }
-    model_.emplace(plan_, parameters_, run_.recompute, guide_ ? &guide_->guidance : nullptr);
     directory_.remove_unfinished();
     write_file_atomically(directory_.file(kRunFile), print_toml(run_));
     metrics_.emplace(directory_.file(kMetricsFile), state_.step);
-  }
-
-  void begin_guidance() { guide_.emplace(plan_, run_, phases_.guided, device_); }
-
-  // The dense matrices and their optimizer state go; the structured model is on its own.
-  void end_guidance() {
-    if (run_.self_guided.handoff == GuideHandoff::kReproject) {
-      guide_->guidance.reproject(parameters_,
-                                 [&](const Parameter& factor) { optimizer_.forget_basis(factor); });
-    }
-    model_.emplace(plan_, parameters_, run_.recompute);
-    guide_.reset();
-    observer_.say(format("step {}: the guided phase is over", state_.step));
-  }
-
-  TrainedSet model_set() { return {parameters_, optimizer_}; }
-  std::optional<TrainedSet> guide_set() {
-    if (!guide_) return std::nullopt;
-    return TrainedSet{guide_->guidance.parameters, guide_->optimizer};
   }
 
   void say_start() {
@@ -183,63 +152,26 @@ class Trainer {
     observer_.say(line);
   }
 
-  // Summed loss of the update's batch; gradients of its mean are in parameters_ and the guide's.
-  // `flops`: what it costs. Undefined where a signal came before it was done.
-  at::Tensor accumulate_gradients(double& flops) {
-    const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
-    const double scale = 1.0 / static_cast<double>(run_.batch_tokens());
-    const i64 first = phases_.batch_of(state_.step) * run_.data.global_batch;
-    const double extra = guide_ ? guide_->guidance.extra_flops_per_token() : 0;
-    flops =
-        3 * (forward_flops_per_token(plan_, T) + extra) * static_cast<double>(run_.batch_tokens());
-    at::Tensor loss;
-    std::vector<i64> ids(static_cast<size_t>(micro * (T + 1)));
-    for (i64 done = 0; done < run_.data.global_batch; done += micro) {
-      if (stopping()) return {};
-      data_.train->read_batch(static_cast<uint64_t>(first + done), micro, ids);
-      const at::Tensor all =
-          at::from_blob(ids.data(), {micro, T + 1}, at::TensorOptions().dtype(at::kLong))
-              .to(device_);
-      const at::Tensor sum = model_->loss_and_grad(all.narrow(1, 0, T).contiguous(),
-                                                   all.narrow(1, 1, T).contiguous(), scale);
-      loss = loss.defined() ? loss + sum : sum;
-    }
-    return loss;
-  }
-
   // One update; false where a signal came before all of its gradients were there: it is dropped
   // then, and nothing has changed.
   bool train_step() {
     thread_choice_.before(state_.step);
     const auto start = Clock::now();
-    StepMetrics m;
-    std::vector<Parameters*> sets = {&parameters_};
-    if (guide_) {
-      guide_->guidance.set_step(state_.step);
-      m.alpha = guide_->guidance.alpha();
-      sets.push_back(&guide_->guidance.parameters);
-    }
-    for (Parameters* set : sets) set->zero_grad();
     const double lr = learning_rate(run_.schedule, run_.optimizer.lr, state_.step, phases_.total);
-    double flops = 0;
-    const at::Tensor loss = accumulate_gradients(flops);
-    if (!loss.defined()) return false;
-    group_->sum(loss);
-    for (Parameters* set : sets) group_->sum(set->flat_grad);
-    // Not finite if either is: the optimizers then leave the weights alone.
-    const at::Tensor norm = gradient_norm(sets) + (loss - loss);
-    optimizer_.step(lr, norm);
-    if (guide_) guide_->optimizer.step(lr, norm);
-
-    m.loss = loss.item<double>() / static_cast<double>(run_.batch_tokens());
-    m.grad_norm = norm.item<double>();
+    const std::optional<Update> done =
+        learner_.update(state_.step, lr, *data_.train, *group_, [&] { return stopping(); });
+    if (!done) return false;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    const double tokens = static_cast<double>(run_.batch_tokens());
+    StepMetrics m;
+    m.loss = done->loss;
+    m.grad_norm = done->grad_norm;
+    m.alpha = done->alpha;
+    m.kl = done->kl;
     m.skipped = !std::isfinite(m.grad_norm);
     if (const auto chosen = thread_choice_.after(state_.step, seconds)) use_threads(*chosen);
     state_.step += 1;
     state_.tokens += run_.batch_tokens();
-    state_.flops += flops;
+    state_.flops += done->flops;
     state_.seconds += seconds;
     state_.skipped += m.skipped;
     state_.skipped_in_row = m.skipped ? state_.skipped_in_row + 1 : 0;
@@ -247,8 +179,8 @@ class Trainer {
     m.steps = phases_.total;
     m.tokens = state_.tokens;
     m.lr = lr;
-    m.tokens_per_s = tokens / seconds;
-    m.peak_share = flops / seconds / peak_flops_;
+    m.tokens_per_s = static_cast<double>(run_.batch_tokens()) / seconds;
+    m.peak_share = done->flops / seconds / peak_flops_;
     m.flops = state_.flops;
     m.ms = seconds * 1000;
     metrics_->step(m);
@@ -281,7 +213,7 @@ class Trainer {
   // The validation of this step, unless it has been, or a signal comes before its end.
   void evaluate() {
     if (data_.validation.empty() || state_.last_eval_step == state_.step) return;
-    ModelScorer scorer(*model_, plan_, device_);
+    ModelScorer scorer(learner_.model(), plan_, device_);
     const Perplexity p = perplexity(scorer, data_.validation, run_.data.micro_batch,
                                     [&](i64, i64, double) { return !stopping(); });
     if (stopping()) return;
@@ -294,9 +226,9 @@ class Trainer {
 
   void sample() {
     if (run_.sample_tokens == 0 || stopping()) return;
-    const std::string text =
-        sample_text(*model_, plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
-                    static_cast<uint64_t>(run_.seed), device_, [&] { return stopping(); });
+    const std::string text = sample_text(
+        learner_.model(), plan_, *data_.tokenizer, run_.sample_prompt, run_.sample_tokens,
+        static_cast<uint64_t>(run_.seed), device_, [&] { return stopping(); });
     if (!stopping()) observer_.say(format("step {}: sample: {}", state_.step, text));
   }
 
@@ -334,25 +266,16 @@ class Trainer {
     state_.best_step = state_.step;
   }
 
-  void check_finite() {
-    std::vector<const Parameters*> sets = {&parameters_};
-    if (guide_) sets.push_back(&guide_->guidance.parameters);
-    for (const Parameters* set : sets) {
-      if (at::isfinite(set->flat_value).all().item<bool>()) continue;
+  void write_checkpoint() {
+    if (!learner_.all_finite()) {
       fail(
           "[guard] after step {} some weights are not finite; no checkpoint of it is written, and "
           "the last one is untouched: try a lower optimizer.lr or a larger optimizer.eps",
           state_.step);
     }
-  }
-
-  void write_checkpoint() {
-    check_finite();
     note_if_best();
     directory_.publish(state_.step, [&](const std::string& folder) {
-      save_model(folder, run_.model, parameters_, *data_.tokenizer, data_.chat_template);
-      const std::optional<TrainedSet> guide = guide_set();
-      save_trainer(folder, state_, model_set(), guide ? &*guide : nullptr);
+      learner_.save(folder, state_, data_);
       write_file_atomically(folder + "/" + kRunFile, print_toml(run_));
     });
     saved_step_ = state_.step;
@@ -371,19 +294,7 @@ class Trainer {
   RunData data_;
   RunDirectory directory_;
   FileLock lock_;
-  Parameters parameters_;
-  Optimizer optimizer_;
-  // There while state_.step < phases_.guided.
-  struct Guide {
-    Guide(const Plan& plan, const RunSpec& run, i64 guided, at::Device device)
-        : guidance(plan, run.self_guided, guided, static_cast<uint64_t>(run.seed), device,
-                   run.precision),
-          optimizer(run.optimizer, guidance.parameters) {}
-    Guidance guidance;
-    Optimizer optimizer;
-  };
-  std::optional<Guide> guide_;
-  std::optional<Model> model_;
+  Learner learner_;
   TrainerState state_;
   i64 saved_step_ = -1;  // of the newest checkpoint
   std::optional<MetricsFile> metrics_;

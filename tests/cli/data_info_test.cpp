@@ -30,6 +30,33 @@ TEST_CASE("data info: counts what the shards hold, as a table and as JSON") {
       5);
 }
 
+TEST_CASE("data info: of prompts and completions it says how many tokens are learnt") {
+  const TempDir dir;
+  write_file(dir.file("a.jsonl"),
+             "{\"prompt\":\"2+2=\",\"completion\":\"4\"}\n{\"q\":\"1+1=\",\"a\":\"2\"}\n");
+  const std::string out = dir.file("out");
+  check_refused(prepare(out, {dir.file("a.jsonl"), "--val-fraction", "0"}), 1,
+                {"a.jsonl:2: no text under \"text\"", "\"completion\": …"});
+  REQUIRE(prepare(out, {dir.file("a.jsonl"), "--val-fraction", "0", "--skip-bad", "1"}).status ==
+          0);
+  const Json train = Json::parse(run_lathe({"data", "info", out, "--json"}).out).at("train");
+  // | 2 + 2 = 4 |
+  CHECK(train.at("tokens") == 7);
+  CHECK(train.at("counted") == 3);
+  CHECK(has(run_lathe({"data", "info", out}).out, "counted 3"));
+  CHECK(names_in(out) == std::vector<std::string>{"dataset.json", "inputs.jsonl", "tokenizer.json",
+                                                  "train_000000.bin", "train_000000.mask"});
+  write_file(out + "/train_000000.mask", "lathmask");
+  check_refused(run_lathe({"data", "info", out}), 1, {"train_000000.mask: 8 bytes, expected"});
+  // Other keys.
+  const std::string other = dir.file("other");
+  REQUIRE(prepare(other, {dir.file("a.jsonl"), "--val-fraction", "0", "--skip-bad", "1",
+                          "--prompt-key", "q", "--completion-key", "a"})
+              .status == 0);
+  CHECK(read_shard(other + "/train_000000.bin") ==
+        std::vector<int>{256, '1', '+', '1', '=', '2', 256});
+}
+
 TEST_CASE("data info: shards or dataset.json that do not tell the truth are one clear error") {
   const auto refused = [](const Prepared& p, const std::vector<std::string>& parts) {
     check_refused(run_lathe({"data", "info", p.out}), 1, parts);

@@ -14,14 +14,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Documents enough for many shards, in two files, with a bad one in each.
+// Documents enough for many shards, every third one a prompt and a completion, in two files, with a
+// bad one in each.
 struct Corpus {
   Corpus() {
     for (const char* name : {"a.jsonl", "b.jsonl"}) {
       std::string lines;
       for (int i = 0; i < 40'000; ++i) {
-        lines += "{\"text\":\"" + std::string(name) + " " + std::to_string(i * 7919 % 10'007) +
-                 std::string(i % 200, 'x') + "\"}\n";
+        const std::string text =
+            std::string(name) + " " + std::to_string(i * 7919 % 10'007) + std::string(i % 200, 'x');
+        lines += i % 3 == 0 ? "{\"prompt\":\"" + text + "\",\"completion\":\"yes\"}\n"
+                            : "{\"text\":\"" + text + "\"}\n";
         if (i == 1000) lines += "{]\n";
       }
       write_file(dir.file(name), lines);
@@ -131,6 +134,8 @@ TEST_CASE("data prepare --resume: another command, other files and damage are re
   refused({"--resume", "--val-fraction", "0.2"},
           {"begun with another --val-fraction (0.01, now 0.2)"});
   refused({"--resume", "--text-key", "x"}, {"begun with another --text-key (\"text\", now \"x\")"});
+  refused({"--resume", "--prompt-key", "x"}, {"begun with another --prompt-key (\"prompt\", now"});
+  refused({"--resume", "--completion-key", "x"}, {"begun with another --completion-key"});
   const std::string folder = c.left("out"), journal = folder + "/prepare.json",
                     whole = read_file(journal), shard = "/train_000000.bin";
   write_file(journal, whole.substr(0, whole.size() / 2));

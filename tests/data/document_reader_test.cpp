@@ -126,7 +126,7 @@ TEST_CASE("documents: another key may hold the text, and is what tells JSON line
   const std::string lines = "{\"text\":\"no\",\"content\":\"one\"}\n{\"content\":\"two\"}\n";
   write_file_atomically(dir.file("part-0"), lines);
   write_file_atomically(dir.file("b.jsonl"), "{\"text\":\"a\"}\n");
-  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.text_key = "content"});
+  DocumentReader reader({dir.file("part-0"), dir.file("b.jsonl")}, {.keys = {.text = "content"}});
   std::string text;
   for (const char* expected : {"one", "two"}) {
     REQUIRE(reader.next(text));
@@ -134,6 +134,26 @@ TEST_CASE("documents: another key may hold the text, and is what tells JSON line
   }
   CHECK(contains(error_text([&] { reader.next(text); }),
                  "b.jsonl:1: no text under \"content\", expected {\"content\": …}"));
+}
+
+TEST_CASE("documents: prompts and completions tell JSON lines too, and how long a prompt is") {
+  const TempDir dir;
+  write_file_atomically(dir.file("part-0"),
+                        "{\"prompt\":\"ask \",\"completion\":\"yes\"}\n{\"text\":\"plain\"}\n");
+  write_file_atomically(dir.file("b.txt"), "{\"prompt\":\"ask\",\"completion\":\"yes\"}\n");
+  write_file_atomically(dir.file("c"), "{\"prompt\":\"ask\"}\n");
+  DocumentReader reader({dir.file("part-0"), dir.file("b.txt"), dir.file("c")});
+  const std::pair<std::string, size_t> kExpected[] = {
+      {"ask yes", 4},
+      {"plain", 0},
+      {"{\"prompt\":\"ask\",\"completion\":\"yes\"}\n", 0},
+      {"{\"prompt\":\"ask\"}\n", 0}};
+  std::string text;
+  for (const auto& [expected, n_prompt] : kExpected) {
+    REQUIRE(reader.next(text));
+    CHECK(text == expected);
+    CHECK(reader.prompt_bytes() == n_prompt);
+  }
 }
 
 TEST_CASE("documents: one that is too long is bad, and is passed by without being held") {

@@ -11,7 +11,7 @@ namespace {
 using test::contains;
 using test::error_text;
 
-std::string text_of(const std::string& line) { return parse_json_line(line, "f:1"); }
+std::string text_of(const std::string& line) { return parse_json_line(line, "f:1").text; }
 std::string error_of(const std::string& line) {
   return error_text([&] { text_of(line); });
 }
@@ -31,6 +31,25 @@ TEST_CASE("json record: the text of the outermost object, the last of several") 
   CHECK(contains(error_of(R"({"text":"a","text":null})"), "f:1: no text under"));
   CHECK(contains(error_of("{}"), "f:1: no text under"));
   CHECK(contains(error_of(R"({"a":{"text":"x"}})"), "f:1: no text under"));
+}
+
+TEST_CASE("json record: a prompt and a completion are one text, where there is no other") {
+  const auto read = [](const std::string& line, const RecordKeys& keys = {}) {
+    const PromptedText record = parse_json_line(line, "f:1", keys);
+    return record.text + "/" + std::to_string(record.prompt_bytes);
+  };
+  CHECK(read(R"({"completion":" yes","n":1,"prompt":"ask?\u00e9"})") == "ask?é yes/6");
+  CHECK(read(R"({"prompt":"","completion":"yes"})") == "yes/0");
+  CHECK(read(R"({"prompt":"ask","completion":""})") == "ask/3");
+  CHECK(read(R"({"prompt":"ask","completion":"yes","text":"whole"})") == "whole/0");
+  CHECK(read(R"({"prompt":"\ud800","completion":"yes","text":"whole"})") == "whole/0");
+  CHECK(read(R"({"q":"a","a":"b"})", {.text = "t", .prompt = "q", .completion = "a"}) == "ab/1");
+  CHECK(contains(error_of(R"({"prompt":"ask"})"),
+                 "a text under \"prompt\" and none under \"completion\""));
+  CHECK(contains(error_of(R"({"prompt":1,"completion":"yes"})"),
+                 "a text under \"completion\" and none under \"prompt\""));
+  CHECK(contains(error_of(R"({"prompt":"\ud800","completion":"yes"})"), "half of a surrogate"));
+  CHECK(contains(error_of("{}"), "or {\"prompt\": …, \"completion\": …}"));
 }
 
 TEST_CASE("json record: fields that are not read may hold whatever JSON allows") {

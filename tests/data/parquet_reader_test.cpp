@@ -26,7 +26,7 @@ struct File {
     write_file_atomically(path, content);
   }
   Documents read(const std::string& column = "text", i64 max_bad = 0) const {
-    DocumentReader reader({path}, {.text_key = column}, max_bad);
+    DocumentReader reader({path}, {.keys = {.text = column}}, max_bad);
     Documents documents;
     for (std::string text; reader.next(text);) documents.push_back(text);
     return documents;

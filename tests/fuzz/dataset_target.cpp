@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       FUZZ_CHECK(split.tokens >= 0 && split.bytes >= 0 && split.documents >= 0);
       for (const ShardInfo& shard : split.shards) {
         FUZZ_CHECK(shard.tokens >= 0 && is_plain_file_name(shard.file));
+        if (!shard.mask) continue;
+        FUZZ_CHECK(is_plain_file_name(shard.mask->file));
+        FUZZ_CHECK(shard.mask->counted >= 0 && shard.mask->counted <= shard.tokens);
       }
     }
     FUZZ_CHECK(to_json(parse_dataset_info(to_json(info), "fuzz")) == to_json(info));
@@ -48,6 +51,18 @@ std::vector<std::string> fuzz::seeds() {
                           {9, 8, 1, {{"train_000000.bin", 7, 1}, {"train_000001.bin", 2, ~0u}}},
                           {},
                           "0123456789abcdef"}),
+      to_json(DatasetInfo{
+          "tokenizer.json",
+          257,
+          {9, 8, 1, {{"train_000000.bin", 7, 1, MaskInfo{"train_000000.mask", 5, ~0u}}}},
+          {}}),
+      to_json(PrepareJournal{
+          {{"--text-key", "text"}},
+          {2, {1000, 7}, 0, ""},
+          {300, 2, 9, 90, 80, 7},
+          {{{17, 15, 2},
+            {{{"train_000000.bin", 10, 5, MaskInfo{"train_000000.mask", 3, 2}}}, 7, 3, 9u}},
+           {{3, 2, 1}, {{}, 3, 0}}}}),
       to_json(PrepareJournal{
           {{"--val-fraction", 0.1}, {"--text-key", "text"}},
           {2, {1000, 7}, 1, "a.jsonl:3: bad"},

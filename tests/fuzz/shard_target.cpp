@@ -1,4 +1,4 @@
-// Token shards.
+// Token shards, and the masks beside them.
 #include <cstring>
 
 #include "base/error.h"
@@ -19,10 +19,25 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ++fuzz::n_accepted;
   } catch (const Error&) {
   }
+  try {
+    const MaskView mask = parse_mask({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
+    FUZZ_CHECK(mask.n_tokens >= 0 && static_cast<size_t>(mask.n_tokens) <= 8 * size);
+    i64 n = 0;
+    for (i64 i = 0; i < mask.n_tokens; ++i) n += mask.counts(i);
+    FUZZ_CHECK(n == mask.n_counted());
+    ++fuzz::n_accepted;
+  } catch (const Error&) {
+  }
   return 0;
 }
 
 namespace {
+
+std::string mask(uint64_t n_tokens, const std::string& bits) {
+  std::string file = "lathmask";
+  file.append(reinterpret_cast<const char*>(&n_tokens), sizeof n_tokens);
+  return file + bits;
+}
 
 std::string shard(std::initializer_list<uint32_t> head, size_t n_bytes) {
   std::string file(kShardHeaderBytes, '\0');
@@ -41,5 +56,8 @@ std::vector<std::string> fuzz::seeds() {
       shard({20240520, 2, 0, 4, 3, 0}, 12),
       shard({20240520, 2, 0, 2, 5, 0}, 10),
       shard({20240520, 1, 0}, 0),
+      mask(0, ""),
+      mask(19, "\xFF\x81\x07"),
+      mask(8, "\x5A"),
   };
 }

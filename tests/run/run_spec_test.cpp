@@ -108,6 +108,36 @@ TEST_CASE("run files: data that is no prepared folder, or has more token ids, is
   CHECK(contains(error_text([&] { check_data(run); }), "2 numbers for 1 folders"));
 }
 
+TEST_CASE("run files: a teacher is beside the run file, asked for where needed, and in range") {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir.file("original"));
+  write_file_atomically(dir.file("run.toml"), "[teacher]\nmodel = \"original\"\nweight = 0.25\n");
+  const RunSpec run = load_run_spec(dir.file("run.toml"), {"teacher.mode=logits"});
+  CHECK(run.teacher.model == dir.file("original"));
+  CHECK(run.teacher.weight == 0.25);
+  CHECK(run.begins_with_teacher());
+  CHECK_FALSE(load_run_spec(dir.file("run.toml"), {}).begins_with_teacher());
+  const auto refusal = [](std::vector<std::string> assignments) {
+    return error_text([&] { load_run_spec("", assignments); });
+  };
+  CHECK(contains(refusal({"teacher.mode=blocks"}), "teacher.mode asks for a teacher"));
+  CHECK(contains(refusal({"self_guided.mode=fixed_steps", "self_guided.from=teacher"}),
+                 "self_guided.from asks for a teacher"));
+  CHECK(refusal({"self_guided.from=teacher"}) == "");
+  CHECK(contains(refusal({"teacher.mode=logits", "teacher.model=x", "flops=1e15"}),
+                 "flops counts no teacher"));
+  CHECK(contains(refusal({"teacher.weight=-0.1"}), "teacher.weight is -0.1"));
+  CHECK(contains(refusal({"teacher.temperature=101"}), "teacher.temperature is 101"));
+  // What it means to resuming and to comparisons.
+  CHECK(meaning_of("teacher.model").on_resume == OnResume::kFree);
+  CHECK(meaning_of("teacher.mode").on_resume == OnResume::kRefused);
+  CHECK(meaning_of("teacher.weight").on_resume == OnResume::kSaid);
+  CHECK(meaning_of("freeze").on_resume == OnResume::kSaid);
+  for (const char* key : {"teacher.model", "teacher.mode", "teacher.weight", "self_guided.from"}) {
+    CHECK(meaning_of(key).role == KeyRole::kStructure);
+  }
+}
+
 TEST_CASE("run files: an eps that is nothing in f32 is an Error") {
   for (const char* eps : {"0", "0.0", "1e-46", "-1e-8", "2"}) {
     CAPTURE(eps);

@@ -63,15 +63,18 @@ TEST_CASE("config: a file is laid on its base, which is beside it and may have o
   CHECK(load_config_on_base(dir.file("a.toml")) == load_config(dir.file("a.toml")));
 }
 
-TEST_CASE("config: files that [model] of a base names stay those beside the base") {
+TEST_CASE("config: files that [model] and [teacher] of a base name stay those beside the base") {
   const test::TempDir dir;
   std::filesystem::create_directories(dir.file("sub/deep"));
   write_file_atomically(dir.file("sub/deep/a.toml"),
-                        "[model]\nspec = \"m.json\"\ninit_from = \"../w\"\n");
+                        "[model]\nspec = \"m.json\"\ninit_from = \"../w\"\n[teacher]\nmodel = "
+                        "\"t\"\n");
   write_file_atomically(dir.file("sub/b.toml"), "base = \"deep/a.toml\"\n");
   write_file_atomically(dir.file("c.toml"), "base = \"sub/b.toml\"\nz = 3\n");
   CHECK(load_config_on_base(dir.file("c.toml")) ==
-        Json{{"model", {{"init_from", "sub/w"}, {"spec", "sub/deep/m.json"}}}, {"z", 3}});
+        Json{{"model", {{"init_from", "sub/w"}, {"spec", "sub/deep/m.json"}}},
+             {"teacher", {{"model", "sub/deep/t"}}},
+             {"z", 3}});
   // The file's own names are left as they are, and so is a full path.
   write_file_atomically(dir.file("sub/a.toml"), "[model]\nspec = \"/x/m.json\"\n");
   write_file_atomically(dir.file("d.toml"), "base = \"sub/a.toml\"\n[model]\ninit_from = \"w\"\n");

@@ -34,6 +34,7 @@ void Guidance::reproject(Parameters& model, const std::function<void(const Param
   const double alpha = spec_.alpha_end;
   for (Parameter& guide : parameters.list()) {
     const FactorPair f = factor_pair(model, guide.info.part, *guide.info.linear);
+    if (f.v->frozen || f.u->frozen) continue;  // one of them could not follow the other
     const at::Tensor product = merged_product(*guide.info.linear, f.v->value, f.u->value);
     const auto projected =
         project_to(*guide.info.linear, guide.value * alpha + product * (1 - alpha));

@@ -31,7 +31,7 @@ class Guidance {
   // W = the product of the factors in `model`, both shuffles included.
   void start_from_product(Parameters& model);
   // The factors in `model` become the best projection of α·W + (1 − α)·product, α = alpha_end.
-  // Calls `changed` with each of them.
+  // Calls `changed` with each of them; leaves pairs with a frozen one as they are.
   void reproject(Parameters& model, const std::function<void(const Parameter&)>& changed);
 
   void set_step(i64 step) { step_ = step; }

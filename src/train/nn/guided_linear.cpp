@@ -26,7 +26,7 @@ struct AddProductFunction : Function<AddProductFunction> {
     const double scale = ctx->saved_data["scale"].toDouble();
     const at::Tensor x = ctx->get_saved_variables()[0];
     const at::Tensor dy = grads[0].contiguous();
-    add_product(weight->grad, dy, x, scale);
+    add_weight_gradient(*weight, dy, x, scale);
     return {dy, product(dy, weight->compute, scale), {}, {}};
   }
 };

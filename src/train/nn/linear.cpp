@@ -14,7 +14,15 @@ void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, dou
   add_multiplied(grad, a.transpose(-1, -2), b, scale);
 }
 
+void add_weight_gradient(Parameter& weight, const at::Tensor& a, const at::Tensor& b,
+                         double scale) {
+  if (!weight.frozen) add_product(weight.grad, a, b, scale);
+}
+
 namespace {
+
+// The gradient of a bias, where one is wanted; else null.
+at::Tensor* bias_gradient(Parameter* bias) { return bias && !bias->frozen ? &bias->grad : nullptr; }
 
 struct DenseFunction : Function<DenseFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, Parameter* weight,
@@ -31,8 +39,8 @@ struct DenseFunction : Function<DenseFunction> {
     const double scale = ctx->saved_data["scale"].toDouble();
     const at::Tensor x = ctx->get_saved_variables()[0];
     const at::Tensor dy = grads[0].contiguous();
-    add_product(weight->grad, dy, x, scale);
-    if (bias) add_column_sum(bias->grad, dy);
+    add_weight_gradient(*weight, dy, x, scale);
+    if (at::Tensor* sum = bias_gradient(bias)) add_column_sum(*sum, dy);
     return {product(dy, weight->compute, scale), {}, {}, {}};
   }
 };
@@ -83,12 +91,12 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
   static at::Tensor second_backward(const at::Tensor& dy, const at::Tensor& z, Parameter& u,
                                     Parameter* bias, double scale, const TwoFactor& f) {
     if (f.u_blocks == 1) {
-      if (bias) add_column_sum(bias->grad, dy);
-      add_product(u.grad, dy, z, scale);
+      if (at::Tensor* sum = bias_gradient(bias)) add_column_sum(*sum, dy);
+      add_weight_gradient(u, dy, z, scale);
       return product(dy, u.compute, scale);
     }
-    const at::Tensor dealt = shuffle_columns(dy, f.u_blocks, bias ? &bias->grad : nullptr);
-    add_product(u.grad, dealt, z, scale);
+    const at::Tensor dealt = shuffle_columns(dy, f.u_blocks, bias_gradient(bias));
+    add_weight_gradient(u, dealt, z, scale);
     const at::Tensor dz = at::empty_like(z);
     multiply(dz, dealt, u.compute, scale);
     return unshuffle_columns(dz);
@@ -98,11 +106,11 @@ struct TwoFactorFunction : Function<TwoFactorFunction> {
   static at::Tensor first_backward(const at::Tensor& dz, const at::Tensor& x, Parameter& v,
                                    const TwoFactor& f) {
     if (f.v_blocks == 1) {
-      add_product(v.grad, dz, x);
+      add_weight_gradient(v, dz, x);
       return product(dz, v.compute);
     }
     const at::Tensor parts = slices(dz, f.v_blocks);
-    add_product(v.grad, parts, slices(x, f.v_blocks));
+    add_weight_gradient(v, parts, slices(x, f.v_blocks));
     const at::Tensor dx = at::empty_like(x, at::MemoryFormat::Contiguous);
     multiply(slices(dx, f.v_blocks), parts, v.compute);
     return dx;

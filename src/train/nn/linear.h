@@ -32,6 +32,10 @@ class Linear {
 // dtype.
 at::Tensor merged_product(const LinearSpec& spec, const at::Tensor& v, const at::Tensor& u);
 
+// Adds to weight.grad as add_product() does, unless it is frozen.
+void add_weight_gradient(Parameter& weight, const at::Tensor& a, const at::Tensor& b,
+                         double scale = 1);
+
 // grad += scale · aᵀ b, with a (N, M) and b (N, K) in the compute dtype and grad (M, K) f32, or
 // stacks of them.
 void add_product(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b, double scale = 1);

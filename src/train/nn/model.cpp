@@ -4,7 +4,6 @@
 
 #include "train/nn/activation.h"
 #include "train/nn/fused.h"
-#include "train/nn/loss.h"
 #include "train/nn/products.h"
 
 namespace lathe::train {
@@ -32,12 +31,14 @@ struct EmbedFunction : Function<EmbedFunction> {
     auto* words = reinterpret_cast<Parameter*>(ctx->saved_data["words"].toInt());
     auto* positions = reinterpret_cast<Parameter*>(ctx->saved_data["positions"].toInt());
     const at::Tensor rows = tokens.view({-1});
-    if (rows.is_cuda()) {
+    if (words->frozen) {
+      // nothing is wanted
+    } else if (rows.is_cuda()) {
       words->grad.index_put_({rows}, grads[0], /*accumulate=*/true);  // in a fixed order there
     } else {
       words->grad.index_add_(0, rows, grads[0]);
     }
-    if (positions) {
+    if (positions && !positions->frozen) {
       const i64 T = tokens.size(1);
       positions->grad.narrow(0, 0, T).add_(
           grads[0].view({tokens.size(0), T, grads[0].size(1)}).sum(0));
@@ -337,6 +338,30 @@ at::Tensor Model::loss_and_grad(const at::Tensor& tokens, const at::Tensor& targ
   torch::autograd::backward({h}, {dh});
   pending_.clear();
   return loss;
+}
+
+std::pair<at::Tensor, at::Tensor> Model::distil_and_grad(const at::Tensor& tokens,
+                                                         const at::Tensor& targets, double scale,
+                                                         const Distillation& teacher) {
+  const TrainingPass pass(guidance_);
+  const at::Tensor h = forward(tokens);
+  DistilledLoss sums;
+  {
+    at::NoGradGuard no_grad;
+    sums = distillation_grad(h.detach(), *head_, targets.reshape({-1}), scale, teacher);
+  }
+  torch::autograd::backward({h}, {sums.dh});
+  pending_.clear();
+  return {sums.loss, sums.kl};
+}
+
+at::Tensor Model::embedded(const at::Tensor& tokens) const {
+  return embed(std::get<EmbedStage>(plan_.stages.front()), tokens);
+}
+
+at::Tensor Model::block_output(i64 layer, const at::Tensor& x, i64 n_sequences) const {
+  const Stream out = run_block(blocks_.at(layer), {x, {}}, n_sequences);
+  return out.residual + out.delta;
 }
 
 }  // namespace lathe::train

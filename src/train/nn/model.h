@@ -6,6 +6,7 @@
 #include "model/plan.h"
 #include "train/nn/attention.h"
 #include "train/nn/guided_linear.h"
+#include "train/nn/loss.h"
 #include "train/nn/norm.h"
 
 namespace lathe::train {
@@ -36,6 +37,19 @@ class Model {
   // The same, and adds the gradient of scale · loss to every Parameter::grad; a training pass for
   // the draws of stochastic guidance.
   at::Tensor loss_and_grad(const at::Tensor& tokens, const at::Tensor& targets, double scale);
+  // The same with the loss of `teacher`, whose h is of these tokens: {cross-entropy, KL}.
+  std::pair<at::Tensor, at::Tensor> distil_and_grad(const at::Tensor& tokens,
+                                                    const at::Tensor& targets, double scale,
+                                                    const Distillation& teacher);
+
+  // Pieces, for training block by block. The residual stream (B·T, D) f32 before the first block,
+  // and behind a block given what came before it.
+  at::Tensor embedded(const at::Tensor& tokens) const;
+  at::Tensor block_output(i64 layer, const at::Tensor& x, i64 n_sequences) const;
+
+  const Plan& plan() const { return plan_; }
+  const Parameter& head() const { return *head_; }
+  Guidance* guidance() const { return guidance_; }
 
  private:
   struct Block {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "model/tensor_list.h"
 #include "run/run_spec.h"
@@ -17,6 +18,8 @@ struct Parameter {
   at::Tensor grad;     // f32, added to by every backward
   at::Tensor compute;  // in the compute dtype: value itself under f32, a bf16 copy else
   i64 offset = 0;      // in the flat buffers, in elements
+  bool frozen =
+      false;  // stays as it is: no gradient is wanted, and what is in `grad` means nothing
 };
 
 class Parameters;
@@ -37,6 +40,10 @@ class Parameters {
   Parameters(const std::vector<TensorInfo>& tensors, at::Device device, Precision precision);
   Parameters(const Plan& plan, at::Device device, Precision precision)
       : Parameters(tensor_list(plan), device, precision) {}
+  // The weights of a model that only runs: without gradients, and without masters of what a pass
+  // reads in the compute dtype alone (`value` is undefined there). All of them are frozen.
+  static std::unique_ptr<Parameters> fixed(const Plan& plan, at::Device device,
+                                           Precision precision);
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
 
@@ -46,19 +53,25 @@ class Parameters {
   std::vector<Parameter>& list() { return list_; }
   const std::vector<Parameter>& list() const { return list_; }
 
+  // Freezes those whose names match a pattern (run/freeze.h).
+  void freeze(const std::vector<std::string>& patterns);
+  // Call when all gradients are there: those of frozen ones are 0 from here on.
+  void clear_frozen_grad();
+
   // Call after the masters changed: brings the compute copies up to date.
   void refresh_compute();
   // The compute copies of everything, laid out as flat_value; flat_value itself under f32.
   const at::Tensor& flat_compute() const { return flat_compute_; }
   void zero_grad() { flat_grad.zero_(); }
 
-  // Flat f32 buffers; matrices (TensorInfo::matrix) come first, in [0, matrix_numel). Padding
-  // between tensors is zero and stays zero.
+  // Flat f32 buffers (empty where fixed); matrices (TensorInfo::matrix) come first, in [0,
+  // matrix_numel). Padding between tensors is zero and stays zero.
   at::Tensor flat_value, flat_grad;
   i64 matrix_numel = 0;
   at::ScalarType compute_dtype;
 
  private:
+  Parameters(const std::vector<TensorInfo>& tensors, Precision precision);  // without memory
   std::vector<Parameter> list_;
   std::map<std::string, size_t> by_name_;
   at::Tensor flat_compute_;

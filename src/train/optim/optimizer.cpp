@@ -57,6 +57,7 @@ void Optimizer::make_groups() {
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->offset < b->offset; });
   for (size_t i = 0; i < order.size(); ++i) {
     const Parameter& p = *order[i];
+    if (p.frozen) continue;
     const bool factor = rates.contains(&p);
     if (factor && spec_.kind == OptimizerKind::kSpectron) continue;
     const bool decays = (p.info.matrix || spec_.decay == Decay::kAll) &&
@@ -129,8 +130,8 @@ void Optimizer::decay_products(double lr, const at::Tensor& keep) {
     at::Tensor v = v_blocks(pair, parameters_.flat_value),
                u = u_blocks(pair, parameters_.flat_value);
     const auto [dv, du] = product_norm_gradient(v, u);
-    v.addcmul_(dv, scale);
-    u.addcmul_(du, scale);
+    if (!pair.v->frozen) v.addcmul_(dv, scale);
+    if (!pair.u->frozen) u.addcmul_(du, scale);
   }
 }
 
@@ -153,8 +154,12 @@ void Optimizer::step_spectron(double lr, const at::Tensor& divisor, const at::Te
       const at::Tensor decayed = decays ? value * (1 - factor_lr * spec_.weight_decay) : value;
       value.copy_(at::where(kept, decayed - rate * direction, value));
     };
-    update(v, v_blocks(pair, parameters_.flat_grad), v_blocks(pair, exp_avg));
-    update(u, u_blocks(pair, parameters_.flat_grad), u_blocks(pair, exp_avg));
+    if (!pair.v->frozen) {
+      update(v, v_blocks(pair, parameters_.flat_grad), v_blocks(pair, exp_avg));
+    }
+    if (!pair.u->frozen) {
+      update(u, u_blocks(pair, parameters_.flat_grad), u_blocks(pair, exp_avg));
+    }
   }
 }
 

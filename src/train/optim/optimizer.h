@@ -11,6 +11,7 @@ at::Tensor gradient_norm(std::span<Parameters* const> sets);
 
 class Optimizer {
  public:
+  // Frozen parameters, of which it looks once, have no update and no decay.
   Optimizer(const OptimizerSpec& spec, Parameters& parameters);
 
   // One update from Parameters::grad with the gradient clipped to spec.clip, given its norm (over
