@@ -8,7 +8,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/fields.h"
 
 namespace lathe {
 
@@ -72,7 +71,8 @@ void take_line(const Line& line, MetricsLog& log) {
         {step, line.real("val_loss", kAnything), line.real("val_bits_per_byte", kAnything)});
     return;
   }
-  if (!line.object.contains("loss")) line.refuse("neither 'loss' nor 'val_loss'");
+  if (line.object.contains("task")) return;  // a benchmark's figures
+  if (!line.object.contains("loss")) line.refuse("neither 'loss' nor 'val_loss' nor 'task'");
   const i64 before = log.steps.empty() ? 0 : log.steps.back().step;
   if (step <= before) line.refuse("step {} after step {}", step, before);
   StepLine s;
@@ -170,6 +170,14 @@ void MetricsFile::validation(i64 step, double loss, double bits_per_byte) {
   object["step"] = step;
   object["val_loss"] = number(loss);
   object["val_bits_per_byte"] = number(bits_per_byte);
+  line(object.dump());
+}
+
+void MetricsFile::benchmark(i64 step, const std::string& task, const Json& figures) {
+  Json object;
+  object["step"] = step;
+  object["task"] = task;
+  object.update(figures);
   line(object.dump());
 }
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/numeric.h"
+#include "base/fields.h"
 
 namespace lathe {
 
@@ -65,6 +65,8 @@ class MetricsFile {
 
   void step(const StepMetrics& m);
   void validation(i64 step, double loss, double bits_per_byte);
+  // The figures of a task, a JSON object.
+  void benchmark(i64 step, const std::string& task, const Json& figures);
 
  private:
   void line(const std::string& text);

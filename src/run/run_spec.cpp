@@ -29,8 +29,19 @@ Phases phases_of(const RunSpec& run) {
   return make_phases(run.steps, guide);
 }
 
+namespace {
+
+// With sequences as long as they are trained: what attention costs.
+Plan trained_plan(const RunSpec& run) {
+  ModelSpec spec = run.model;
+  spec.context_length = run.sequence_length();
+  return make_plan(spec);
+}
+
+}  // namespace
+
 double planned_flops(const RunSpec& run) {
-  return training_flops(make_plan(run.model), run.batch_tokens(), phases_of(run),
+  return training_flops(trained_plan(run), run.batch_tokens(), phases_of(run),
                         run.self_guided.guide());
 }
 
@@ -61,6 +72,14 @@ void RunSpec::validate() const {
     fail("[run] data.micro_batch {} does not divide data.global_batch {}", data.micro_batch,
          data.global_batch);
   }
+  if (data.sequence_length > model.context_length) {
+    fail("[run] data.sequence_length {} is more than model.context_length {}",
+         data.sequence_length, model.context_length);
+  }
+  if (!benchmarks.tasks.empty() && benchmarks.data.empty()) {
+    fail("[run] benchmarks.tasks is given and benchmarks.data is not; set it to the folder of their "
+         "files");
+  }
   if (self_guided.handoff == GuideHandoff::kReproject && self_guided.alpha_end == 0) {
     fail(
         "[run] self_guided.handoff = \"reproject\" changes nothing while self_guided.alpha_end is "
@@ -85,7 +104,7 @@ void RunSpec::resolve() {
   }
   if (flops > 0) {
     // The most steps whose training costs no more.
-    const Plan plan = make_plan(model);
+    const Plan plan = trained_plan(*this);
     Guide guide = self_guided.guide();
     guide.share = guided_share(plan, guide);
     const double a_step = flops_per_step(plan, batch_tokens(), guide);

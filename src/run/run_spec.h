@@ -60,12 +60,15 @@ struct RunModel : ModelSpec {
 struct DataSpec {
   std::vector<std::string> path;
   std::vector<double> weights;  // one a folder
+  i64 sequence_length = 0;
   i64 micro_batch = 8;
   i64 global_batch = 8;
   void visit_fields(FieldVisitor& v) {
     // What is in the folders is compared by its fingerprint.
     v.field("path", path, "folders made by lathe data prepare", {.on_resume = OnResume::kFree});
     v.field("weights", weights, "share of samples a folder; empty: by their tokens");
+    v.field("sequence_length", sequence_length,
+            "tokens of a sequence, at most the model's context; 0: that", KeyMeaning{}.from(0));
     v.field("micro_batch", micro_batch, "sequences a forward pass", kAside.from(1));
     v.field("global_batch", global_batch, "sequences an update",
             KeyMeaning{.role = KeyRole::kFollows}.within(1, 1e9));
@@ -176,6 +179,20 @@ struct TeacherSpec {
   }
 };
 
+// Multiple-choice tasks while it trains, as `lathe eval` has them.
+struct BenchmarksSpec {
+  std::vector<std::string> tasks;
+  std::string data;
+  i64 items = 100;
+  i64 every = 0;
+  void visit_fields(FieldVisitor& v) {
+    v.field("tasks", tasks, "hellaswag, arc_easy, …; their figures go into metrics.jsonl", kAside);
+    v.field("data", data, "the folder of their files, as of lathe eval --data", kAside);
+    v.field("items", items, "the first ones of each; 0: all", kAside.from(0));
+    v.field("every", every, "steps; 0: at the end only", kAside.from(0));
+  }
+};
+
 struct GuardSpec {
   i64 max_skips = 10;
   void visit_fields(FieldVisitor& v) {
@@ -210,6 +227,7 @@ struct RunSpec {
   ScheduleSpec schedule;
   SelfGuidedSpec self_guided;
   TeacherSpec teacher;
+  BenchmarksSpec benchmarks;
   GuardSpec guard;
 
   void visit_fields(FieldVisitor& v) {
@@ -254,6 +272,7 @@ struct RunSpec {
     v.section("schedule", schedule, "");
     v.section("self_guided", self_guided, "");
     v.section("teacher", teacher, "");
+    v.section("benchmarks", benchmarks, "");
     v.section("guard", guard, "");
   }
   // Error unless every number is in range and the keys fit together.
@@ -266,7 +285,11 @@ struct RunSpec {
     return teacher.mode != TeacherMode::kOff ||
            (self_guided.mode != GuideMode::kOff && self_guided.from == GuideStart::kTeacher);
   }
-  i64 batch_tokens() const { return data.global_batch * model.context_length; }
+  // T, tokens of a sequence.
+  i64 sequence_length() const {
+    return data.sequence_length > 0 ? data.sequence_length : model.context_length;
+  }
+  i64 batch_tokens() const { return data.global_batch * sequence_length(); }
 };
 
 // What a key of a run file means, dotted; that of a key that no row says more of where there is

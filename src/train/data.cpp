@@ -46,7 +46,7 @@ void lay_out_validation(const RunSpec& run,
   const i64 budget = run.eval_tokens / static_cast<i64>(streams.size());
   for (const auto& stream : streams) {
     auto text = lay_out_split(stream, data.tokenizer->end_of_text(), bytes,
-                              run.model.context_length, budget);
+                              run.sequence_length(), budget);
     if (text) data.validation.push_back(std::move(*text));
   }
 }
@@ -84,7 +84,7 @@ RunData open_data(const RunSpec& run) {
     }
   }
   lay_out_validation(run, validation, data);
-  data.train = std::make_unique<BatchSource>(std::move(sources), run.model.context_length,
+  data.train = std::make_unique<BatchSource>(std::move(sources), run.sequence_length(),
                                              run.model.vocab_size, static_cast<uint64_t>(run.seed));
   return data;
 }

@@ -97,7 +97,7 @@ bool Learner::all_finite() {
 }
 
 double Learner::flops_of_update() const {
-  const i64 T = run_.model.context_length;
+  const i64 T = run_.sequence_length();
   double a_token = forward_flops_per_token(plan_, T);
   if (guide_) a_token += guide_->guidance.extra_flops_per_token();
   const auto head = [](const Plan& plan) {
@@ -138,7 +138,7 @@ Learner::Sums Learner::learn(const at::Tensor& tokens, const at::Tensor& targets
 
 Learner::Sums Learner::accumulate_gradients(i64 step, const BatchSource& data,
                                             const std::function<bool()>& stop) {
-  const i64 T = run_.model.context_length, micro = run_.data.micro_batch;
+  const i64 T = run_.sequence_length(), micro = run_.data.micro_batch;
   const i64 first = phases_.batch_of(step) * run_.data.global_batch;
   // Of the whole batch, so that the micro-batch changes nothing.
   std::vector<uint8_t> counted;

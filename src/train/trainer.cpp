@@ -11,6 +11,7 @@
 #include "run/precision.h"
 #include "run/resume.h"
 #include "run/run_directory.h"
+#include "train/benchmarks.h"
 #include "train/device.h"
 #include "train/learner.h"
 #include "train/model_scorer.h"
@@ -24,6 +25,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double number_or_nan(const Json& value) {
+  return value.is_number() ? value.get<double>() : std::nan("");
+}
+
 class Trainer {
  public:
   Trainer(const RunSpec& run, bool resume, RunObserver& observer)
@@ -35,6 +40,7 @@ class Trainer {
         plan_(make_plan(run.model)),
         phases_(phases_of(run)),
         data_(open_data(run)),
+        benchmarks_(run, *data_.tokenizer),
         directory_(run.out),
         lock_(lock(run, resume)),  // makes the folder, once the run is known to be possible
         learner_((run_.precision = precision_.precision, run_), plan_, phases_, device_) {
@@ -53,11 +59,13 @@ class Trainer {
       }
       if (state_.step == phases_.total) break;
       if (due(run_.eval_every)) evaluate();
+      if (due(run_.benchmarks.every)) score_benchmarks();
       if (due(run_.sample_every)) sample();
       if (due(run_.checkpoint_every)) save();
     }
     if (state_.step == phases_.total && !state_.finished) {
       evaluate();
+      score_benchmarks();
       if (due(run_.sample_every)) sample();
       state_.finished = !stopping();
       if (state_.finished) write_checkpoint();
@@ -140,7 +148,7 @@ class Trainer {
         format("{} parameters, {:.1f} MFLOP a token forward; steps {} … {} of {} tokens; {} on {} "
                "threads, "
                "peak {:.0f} GFLOP/s",
-               count.total, forward_flops_per_token(plan_, run_.model.context_length) / 1e6,
+               count.total, forward_flops_per_token(plan_, run_.sequence_length()) / 1e6,
                state_.step, phases_.total, run_.batch_tokens(), name_of(run_.precision),
                at::get_num_threads(), peak_flops_ / 1e9));
     if (phases_.guided == 0) return;
@@ -224,6 +232,19 @@ class Trainer {
                          state_.step, p.nll_per_token, p.bits_per_byte, p.n_tokens));
   }
 
+  void score_benchmarks() {
+    if (benchmarks_.empty() || stopping()) return;
+    for (const auto& [task, figures] :
+         benchmarks_.score(learner_.model(), device_, [&] { return stopping(); })) {
+      metrics_->benchmark(state_.step, task, figures);
+      observer_.say(format("step {}: {} acc {:.4f} ± {:.4f}, {:.4f} bits per byte of the right answer "
+                           "({} items)",
+                           state_.step, task, figures["acc"].get<double>(),
+                           number_or_nan(figures["acc_stderr"]),
+                           figures["bits_per_byte"].get<double>(), figures["n"].get<i64>()));
+    }
+  }
+
   void sample() {
     if (run_.sample_tokens == 0 || stopping()) return;
     const std::string text = sample_text(
@@ -292,6 +313,7 @@ class Trainer {
   Plan plan_;
   Phases phases_;
   RunData data_;
+  Benchmarks benchmarks_;
   RunDirectory directory_;
   FileLock lock_;
   Learner learner_;

@@ -69,7 +69,7 @@ TEST_CASE("metrics: each check has its message") {
   CHECK(contains(refusal("{\"step\":-1,\"loss\":1}\n"), "'step' is -1, expected 0"));
   CHECK(contains(refusal("{\"step\":18446744073709551615,\"loss\":1}\n"), "expected 0"));
   CHECK(contains(refusal("{\"step\":0,\"loss\":1}\n"), "step 0 after step 0"));
-  CHECK(contains(refusal("{\"step\":1}\n"), "neither 'loss' nor 'val_loss'"));
+  CHECK(contains(refusal("{\"step\":1}\n"), "neither 'loss' nor 'val_loss' nor 'task'"));
   CHECK(contains(refusal("{\"step\":1,\"loss\":\"1\"}\n"), "'loss' is string, expected a number"));
   CHECK(contains(refusal("{\"step\":1,\"loss\":1,\"flops\":-1}\n"), "'flops' is -1"));
   CHECK(contains(refusal("{\"step\":1,\"loss\":1e999}\n"), "line 1: no JSON object"));

@@ -38,6 +38,7 @@ class Factorizer {
         parameters_(dense_.plan, at::kCPU, Precision::kF32) {
     on_stage_("reading the model");
     fill(dense_, parameters_);
+    parameters_.freeze({"*"});  // a backward pass then has no weights' gradients to make
     read_text(tokenizer);
   }
 
