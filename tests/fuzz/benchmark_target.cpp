@@ -26,7 +26,11 @@ void check_items(std::vector<ChoiceItem> items) {
       }
     }
   }
-  if (items.size() > 1 && items.size() < 20) add_shots(items, {}, 1);
+  if (items.size() > 20) return;
+  try {
+    add_shots(items, {}, 1, true);
+  } catch (const Error&) {  // too few, or all alike
+  }
 }
 
 }  // namespace
