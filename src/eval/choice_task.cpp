@@ -22,7 +22,7 @@ void draw_examples(const Benchmark& b, const ChoiceOptions& options, ChoiceTask&
       format("{}: {} examples a question out of {}, drawn by the harness's "
              "generator with its seed 1234",
              b.name, options.shots, from));
-  add_shots(task.items, train.items, options.shots);
+  add_shots(task.items, train.items, options.shots, b.scored.name != "test");
 }
 
 }  // namespace

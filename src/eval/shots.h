@@ -11,8 +11,9 @@ namespace lathe {
 
 // Puts `n` examples, each ended by an empty line, in front of every context. They are drawn anew
 // for each item, in the items' order, from `pool` by the harness's own generator and seed (1234),
-// so that they are its examples. Without a pool, from the items themselves but for the one that is
-// asked. Error where there are not enough.
-void add_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n);
+// so that they are its examples: where the task has no test split it draws one more than it shows
+// (`spare`), since the item that is asked might be among them. Without a pool they are drawn from
+// the items themselves, but for the one that is asked. Error where there are not enough.
+void add_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n, bool spare);
 
 }  // namespace lathe

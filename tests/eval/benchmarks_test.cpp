@@ -184,7 +184,10 @@ TEST_CASE("benchmarks: files of one's own are taken with a note, too many items 
   std::filesystem::create_directory(dir.file("openbookqa"));
   const auto write = [&](int n) {
     std::string lines;
-    for (int i = 0; i < n; ++i) lines += kQuestion;
+    for (int i = 0; i < n; ++i) {
+      std::string question = kQuestion;
+      lines += question.replace(question.find("Why"), 3, std::to_string(i));
+    }
     write_file_atomically(dir.file("openbookqa/test.jsonl"), lines);
   };
   const auto load = [&](ChoiceOptions options = {}) {

@@ -51,18 +51,36 @@ TEST_CASE("shots: examples are drawn anew for each item and end with an empty li
     pool.push_back(make_item("q" + std::to_string(i), {"wrong", "right"}, 1));
   }
   std::vector<ChoiceItem> items = {make_item("a", {"x", "y"}, 0), make_item("b", {"x", "y"}, 1)};
-  add_shots(items, pool, 3);
+  add_shots(items, pool, 3, false);
   CHECK(items[0].choices[1].context == "q7 right\n\nq1 right\n\nq0 right\n\na");
   CHECK(items[0].choices[0].context == items[0].choices[1].context);
   CHECK(items[1].choices[0].context.ends_with("right\n\nb"));
   CHECK(items[1].choices[0].context != "q7 right\n\nq1 right\n\nq0 right\n\nb");
 }
 
+TEST_CASE("shots: where one more is drawn than is shown, the next item's draws are others") {
+  std::vector<ChoiceItem> pool;
+  for (int i = 0; i < 10; ++i) pool.push_back(make_item(std::to_string(i), {"x", "y"}, 1));
+  // Of random.Random(1234): sample(range(10), 4) is 7, 1, 0, 9, then 9, 0, 1, 8.
+  std::vector<ChoiceItem> items = {make_item("a", {"x", "y"}, 0), make_item("b", {"x", "y"}, 1)};
+  add_shots(items, pool, 3, true);
+  CHECK(items[0].choices[0].context == "7 y\n\n1 y\n\n0 y\n\na");
+  CHECK(items[1].choices[0].context == "9 y\n\n0 y\n\n1 y\n\nb");
+  // An item that is in the pool twice leaves one too few, and they are drawn among the others.
+  std::vector<ChoiceItem> twice = {make_item("0", {"x", "y"}, 1)};
+  std::vector<ChoiceItem> small = {pool[0], pool[0], pool[1]};
+  add_shots(twice, small, 1, true);
+  CHECK(twice[0].choices[0].context == "1 y\n\n0");
+  std::vector<ChoiceItem> more = {make_item("0", {"x", "y"}, 1)};
+  CHECK(test::contains(test::error_text([&] { add_shots(more, small, 2, true); }),
+                       "2 examples are asked for, and 1 differ"));
+}
+
 TEST_CASE("shots: without a pool never the item that is asked; too few are an Error") {
   std::vector<ChoiceItem> items;
   for (int i = 0; i < 4; ++i) items.push_back(make_item(std::to_string(i) + "?", {"x", "y"}, 0));
   const std::vector<ChoiceItem> before = items;
-  add_shots(items, {}, 3);
+  add_shots(items, {}, 3, false);
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string& context = items[i].choices[0].context;
     const std::string own = before[i].choices[0].context;
@@ -71,9 +89,9 @@ TEST_CASE("shots: without a pool never the item that is asked; too few are an Er
     CHECK(std::count(context.begin(), context.end(), '?') == 4);
   }
   std::vector<ChoiceItem> few = before;
-  CHECK(test::contains(test::error_text([&] { add_shots(few, {}, 4); }),
+  CHECK(test::contains(test::error_text([&] { add_shots(few, {}, 4, false); }),
                        "4 examples are asked for, and there are 3"));
-  CHECK(test::contains(test::error_text([&] { add_shots(few, before, 5); }), "there are 4"));
+  CHECK(test::contains(test::error_text([&] { add_shots(few, before, 5, false); }), "there are 4"));
 }
 
 }  // namespace
