@@ -213,7 +213,9 @@ int cmd_eval(int argc, char** argv) {
   std::vector<ChoiceTask> choices;
   for (const AskedTask& asked : tasks) {
     if (!asked.benchmark) continue;
-    choices.push_back(load_choice_task(*asked.benchmark, options.choices));
+    ChoiceOptions how = options.choices;
+    how.subject = asked.argument;
+    choices.push_back(load_choice_task(*asked.benchmark, how));
   }
   const auto say_notes = [&] {
     for (const ChoiceTask& task : choices) {

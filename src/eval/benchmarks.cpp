@@ -12,6 +12,64 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kMmluSubjects[] = {"abstract_algebra",
+                                              "anatomy",
+                                              "astronomy",
+                                              "business_ethics",
+                                              "clinical_knowledge",
+                                              "college_biology",
+                                              "college_chemistry",
+                                              "college_computer_science",
+                                              "college_mathematics",
+                                              "college_medicine",
+                                              "college_physics",
+                                              "computer_security",
+                                              "conceptual_physics",
+                                              "econometrics",
+                                              "electrical_engineering",
+                                              "elementary_mathematics",
+                                              "formal_logic",
+                                              "global_facts",
+                                              "high_school_biology",
+                                              "high_school_chemistry",
+                                              "high_school_computer_science",
+                                              "high_school_european_history",
+                                              "high_school_geography",
+                                              "high_school_government_and_politics",
+                                              "high_school_macroeconomics",
+                                              "high_school_mathematics",
+                                              "high_school_microeconomics",
+                                              "high_school_physics",
+                                              "high_school_psychology",
+                                              "high_school_statistics",
+                                              "high_school_us_history",
+                                              "high_school_world_history",
+                                              "human_aging",
+                                              "human_sexuality",
+                                              "international_law",
+                                              "jurisprudence",
+                                              "logical_fallacies",
+                                              "machine_learning",
+                                              "management",
+                                              "marketing",
+                                              "medical_genetics",
+                                              "miscellaneous",
+                                              "moral_disputes",
+                                              "moral_scenarios",
+                                              "nutrition",
+                                              "philosophy",
+                                              "prehistory",
+                                              "professional_accounting",
+                                              "professional_law",
+                                              "professional_medicine",
+                                              "professional_psychology",
+                                              "public_relations",
+                                              "security_studies",
+                                              "sociology",
+                                              "us_foreign_policy",
+                                              "virology",
+                                              "world_religions"};
+
 const std::vector<Benchmark> kBenchmarks = {
     {.name = "hellaswag",
      .folder = "hellaswag",
@@ -104,6 +162,16 @@ const std::vector<Benchmark> kBenchmarks = {
      .parse = parse_boolq,
      .has_norm = false,
      .is_noise = true},
+    {.name = "mmlu",
+     .folder = "mmlu",
+     .scored = {"test", {"test/{}_test.csv"}},
+     .train = {"dev", {"dev/{}_dev.csv"}},
+     .original = {},
+     .parse = parse_mmlu,
+     .has_norm = false,
+     .subjects = kMmluSubjects,
+     .preamble = "The following are multiple choice questions (with answers) about {}.\n\n",
+     .first_examples = true},
 };
 
 struct Source {
@@ -114,11 +182,18 @@ struct Source {
   BenchmarkText text() const { return {items, path, labels, labels_path, has_labels}; }
 };
 
+std::string with_subject(std::string_view pattern, std::string_view subject) {
+  std::string text(pattern);
+  const size_t at = text.find("{}");
+  return at == std::string::npos ? text : text.replace(at, 2, subject);
+}
+
 // Nothing where none of the split's files is there.
-bool read_split(const std::string& folder, const SplitFiles& split, Source& source) {
+bool read_split(const std::string& folder, const SplitFiles& split, std::string_view subject,
+                Source& source) {
   std::error_code ignored;
   for (const std::string_view file : split.files) {
-    source.path = folder + "/" + std::string(file);
+    source.path = folder + "/" + with_subject(file, subject);
     if (!fs::exists(source.path, ignored)) continue;
     source.items = read_text_file(source.path);
     if (!split.labels.empty()) {
@@ -131,10 +206,10 @@ bool read_split(const std::string& folder, const SplitFiles& split, Source& sour
   return false;
 }
 
-std::string names_of_files(const SplitFiles& split) {
+std::string names_of_files(const SplitFiles& split, std::string_view subject = {}) {
   std::string names;
   for (const std::string_view file : split.files) {
-    names += (names.empty() ? "" : " or ") + std::string(file);
+    names += (names.empty() ? "" : " or ") + with_subject(file, subject);
   }
   return names;
 }
@@ -224,15 +299,16 @@ KnownSplit describe_split(std::span<const ChoiceItem> items) {
   return split;
 }
 
-LoadedItems load_items(const Benchmark& b, const std::string& data, Protocol protocol) {
+LoadedItems load_items(const Benchmark& b, const std::string& data, Protocol protocol,
+                       std::string_view subject) {
   const bool original = protocol == Protocol::kGptVariations;
   const SplitFiles& split = original && !b.original.files.empty() ? b.original : b.scored;
   const std::string folder = data + "/" + std::string(b.folder);
   Source source;
-  if (!read_split(folder, split, source)) {
+  if (!read_split(folder, split, subject, source)) {
     fail(
         "[benchmark] no {} in '{}', expected the {} split of {}; --data names the folder with '{}'",
-        names_of_files(split), folder, split.name, b.name, b.folder);
+        names_of_files(split, subject), folder, split.name, b.name, b.folder);
   }
   std::vector<ChoiceItem> items = parse_all(b, source, Protocol::kHarness);
   const std::string note = check_split(b, split, source, items);
@@ -240,9 +316,10 @@ LoadedItems load_items(const Benchmark& b, const std::string& data, Protocol pro
   return {std::string(split.name), source.path, std::move(items), note};
 }
 
-LoadedItems load_train_items(const Benchmark& b, const std::string& data) {
+LoadedItems load_train_items(const Benchmark& b, const std::string& data,
+                             std::string_view subject) {
   Source source;
-  if (!read_split(data + "/" + std::string(b.folder), b.train, source)) return {};
+  if (!read_split(data + "/" + std::string(b.folder), b.train, subject, source)) return {};
   return {std::string(b.train.name), source.path, parse_all(b, source, Protocol::kHarness), ""};
 }
 

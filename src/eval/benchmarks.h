@@ -38,6 +38,11 @@ struct Benchmark {
   // Small models do not get away from chance: the figure that still tells them apart is bits per
   // byte.
   bool is_noise = false;
+  // Parts with files of their own, "{}" standing for the subject in their names: asked for as
+  // NAME:SUBJECT, or all of them together.
+  std::span<const std::string_view> subjects = {};
+  std::string_view preamble = {};  // stands first, "{}" for the subject
+  bool first_examples = false;     // examples are the training file's first ones, not drawn
 };
 
 std::span<const Benchmark> benchmarks();
@@ -52,10 +57,13 @@ struct LoadedItems {
 
 // The items of the split that `protocol` scores, from `data`/FOLDER/FILE. Error where there is no
 // such file, it is no whole one of its form, or its items are known to be of another split.
-LoadedItems load_items(const Benchmark& benchmark, const std::string& data, Protocol protocol);
+// `subject`: of a benchmark that has them.
+LoadedItems load_items(const Benchmark& benchmark, const std::string& data, Protocol protocol,
+                       std::string_view subject = {});
 // The items that examples are drawn from, as the harness makes them; none where there is no such
 // file.
-LoadedItems load_train_items(const Benchmark& benchmark, const std::string& data);
+LoadedItems load_train_items(const Benchmark& benchmark, const std::string& data,
+                             std::string_view subject = {});
 
 // What an item holds, as a number.
 uint64_t hash_of(const ChoiceItem& item);

@@ -1,5 +1,6 @@
 #include "eval/choice_task.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/duration.h"
@@ -10,19 +11,43 @@ namespace lathe {
 
 namespace {
 
-void draw_examples(const Benchmark& b, const ChoiceOptions& options, ChoiceTask& task) {
-  LoadedItems train = load_train_items(b, options.data);
+// Puts the examples before a subject's items; what is to be said of them.
+std::string add_examples(const Benchmark& b, const ChoiceOptions& options, const std::string& split,
+                         std::string_view subject, std::vector<ChoiceItem>& items) {
+  const LoadedItems train = load_train_items(b, options.data, subject);
+  if (b.first_examples) {
+    if (train.items.empty()) {
+      fail("[eval] {} has no {} file of {} in '{}', which --shots takes its examples from", b.name,
+           b.train.name, subject, options.data);
+    }
+    add_first_shots(items, train.items, options.shots);
+    return format("{}: the first {} examples of each subject's {} file, as the harness has them",
+                  b.name, options.shots, b.train.name);
+  }
   const std::string from = train.items.empty()
                                ? format(
                                      "the {} split itself, never the item that is asked ({} has "
                                      "no training file there)",
-                                     task.split, b.name)
+                                     split, b.name)
                                : train.path;
-  task.notes.push_back(
-      format("{}: {} examples a question out of {}, drawn by the harness's "
-             "generator with its seed 1234",
-             b.name, options.shots, from));
-  add_shots(task.items, train.items, options.shots, b.scored.name != "test");
+  add_shots(items, train.items, options.shots, b.scored.name != "test");
+  return format(
+      "{}: {} examples a question out of {}, drawn by the harness's "
+      "generator with its seed 1234",
+      b.name, options.shots, from);
+}
+
+// "college biology" of college_biology, in the benchmark's preamble.
+std::string preamble_of(const Benchmark& b, std::string_view subject) {
+  std::string name(subject), text(b.preamble);
+  std::replace(name.begin(), name.end(), '_', ' ');
+  const size_t at = text.find("{}");
+  return at == std::string::npos ? text : text.replace(at, 2, name);
+}
+
+void say_once(std::vector<std::string>& notes, const std::string& note) {
+  if (note.empty() || std::find(notes.begin(), notes.end(), note) != notes.end()) return;
+  notes.push_back(note);
 }
 
 }  // namespace
@@ -34,10 +59,23 @@ ChoiceTask load_choice_task(const Benchmark& b, const ChoiceOptions& options) {
     }
     if (options.shots > 0) fail("[eval] gpt-variations shows no examples; leave out --shots");
   }
-  LoadedItems loaded = load_items(b, options.data, options.protocol);
-  ChoiceTask task{&b, options, loaded.split, std::move(loaded.items), {}};
-  if (!loaded.note.empty()) task.notes.push_back(loaded.note);
-  if (options.shots > 0) draw_examples(b, options, task);
+  std::vector<std::string_view> subjects(b.subjects.begin(), b.subjects.end());
+  if (subjects.empty() || !options.subject.empty()) subjects = {options.subject};
+  ChoiceTask task{&b, options, "", {}, {}};
+  for (const std::string_view subject : subjects) {
+    LoadedItems loaded = load_items(b, options.data, options.protocol, subject);
+    task.split = loaded.split;
+    say_once(task.notes, loaded.note);
+    if (options.shots > 0) {
+      say_once(task.notes, add_examples(b, options, loaded.split, subject, loaded.items));
+    }
+    const std::string preamble = preamble_of(b, subject);
+    for (ChoiceItem& item : loaded.items) {
+      for (Choice& choice : item.choices) choice.context.insert(0, preamble);
+      item.doc = static_cast<i64>(task.items.size());
+      task.items.push_back(std::move(item));
+    }
+  }
   if (options.limit > 0 && options.limit < static_cast<i64>(task.items.size())) {
     task.items.resize(static_cast<size_t>(options.limit));
   }
@@ -68,8 +106,9 @@ std::vector<EncodedItem> encode_task(const ChoiceTask& task, const Examinee& mod
 }
 
 ItemOrigin origin_of(const ChoiceTask& task, const Examinee& model) {
-  return {std::string(task.benchmark->name), std::string(name_of(task.options.protocol)),
-          model.hash, task.options.shots};
+  const std::string& subject = task.options.subject;
+  return {std::string(task.benchmark->name) + (subject.empty() ? "" : ":" + subject),
+          std::string(name_of(task.options.protocol)), model.hash, task.options.shots};
 }
 
 FigureRows run_choice_task(const ChoiceTask& task, std::span<const EncodedItem> encoded,

@@ -14,7 +14,8 @@ struct ChoiceOptions {
   std::string data;  // the folder with the benchmarks' folders
   Protocol protocol = Protocol::kHarness;
   i64 shots = 0;
-  i64 limit = 0;  // the first items; 0: all
+  i64 limit = 0;        // the first items; 0: all
+  std::string subject;  // of a benchmark that has them; "": all
 };
 
 struct ChoiceTask {

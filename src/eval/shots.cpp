@@ -67,4 +67,15 @@ void add_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool,
   }
 }
 
+void add_first_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n) {
+  if (n > static_cast<i64>(pool.size())) {
+    fail("[eval] {} examples are asked for, and there are {}; give fewer --shots", n, pool.size());
+  }
+  std::string examples;
+  for (i64 i = 0; i < n; ++i) examples += example(pool[static_cast<size_t>(i)]);
+  for (ChoiceItem& item : items) {
+    for (Choice& choice : item.choices) choice.context = examples + choice.context;
+  }
+}
+
 }  // namespace lathe

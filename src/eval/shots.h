@@ -15,5 +15,7 @@ namespace lathe {
 // (`spare`), since the item that is asked might be among them. Without a pool they are drawn from
 // the items themselves, but for the one that is asked. Error where there are not enough.
 void add_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n, bool spare);
+// The same with the pool's first n for every item: the harness's sampler `first_n`.
+void add_first_shots(std::vector<ChoiceItem>& items, std::span<const ChoiceItem> pool, i64 n);
 
 }  // namespace lathe

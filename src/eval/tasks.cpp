@@ -1,5 +1,6 @@
 #include "eval/tasks.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/suggest.h"
@@ -54,10 +55,15 @@ AskedTask parse_task(const std::string& text) {
   for (const Benchmark& benchmark : benchmarks()) {
     names.emplace_back(benchmark.name);
     if (benchmark.name != name) continue;
-    if (colon != std::string::npos) {
-      fail("[eval] task '{}' takes no argument, found '{}'", name, text);
+    if (colon == std::string::npos) return {text, "", nullptr, &benchmark};
+    const std::string subject = text.substr(colon + 1);
+    const std::vector<std::string> subjects(benchmark.subjects.begin(), benchmark.subjects.end());
+    if (subjects.empty()) fail("[eval] task '{}' takes no argument, found '{}'", name, text);
+    if (std::find(subjects.begin(), subjects.end(), subject) == subjects.end()) {
+      fail("[eval] task '{}' has no subject '{}'{}", name, subject,
+           did_you_mean(subject, subjects));
     }
-    return {text, "", nullptr, &benchmark};
+    return {text, subject, nullptr, &benchmark};
   }
   std::string known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;

@@ -31,7 +31,7 @@ struct Task {
 
 struct AskedTask {
   std::string text;      // as given: "perplexity:wiki.txt"
-  std::string argument;  // "wiki.txt"
+  std::string argument;  // "wiki.txt"; of a benchmark its subject, or ""
   const Task* task = nullptr;
   const Benchmark* benchmark = nullptr;  // one of both
 };

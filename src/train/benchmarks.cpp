@@ -11,12 +11,14 @@ Benchmarks::Benchmarks(const RunSpec& run, const Tokenizer& tokenizer) : tokeniz
   for (const std::string& name : run.benchmarks.tasks) {
     const AskedTask asked = parse_task(name);
     if (!asked.benchmark) {
-      fail("[run] benchmarks.tasks has '{}', expected a multiple-choice task; perplexity is what "
-           "validation is",
-           name);
+      fail(
+          "[run] benchmarks.tasks has '{}', expected a multiple-choice task; perplexity is what "
+          "validation is",
+          name);
     }
     tasks_.push_back(load_choice_task(
-        *asked.benchmark, {.data = run.benchmarks.data, .limit = run.benchmarks.items}));
+        *asked.benchmark,
+        {.data = run.benchmarks.data, .limit = run.benchmarks.items, .subject = asked.argument}));
     encoded_.push_back(encode_items(tasks_.back().items, Protocol::kHarness, tokenizer,
                                     run.model.begin_token, run.model.context_length,
                                     "[run] benchmarks: " + name));

@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "eval/choice_task.h"
+#include "eval/tasks.h"
 #include "support/error_text.h"
 #include "support/shared_data.h"
 #include "support/temp_dir.h"
@@ -164,6 +165,60 @@ TEST_CASE("benchmarks: what is wrong with a file is said with its line") {
   CHECK(contains(error_text([] { parse_label_lines("0\n\n", "L", 2, 0, 2); }), "L:2: found ''"));
   CHECK(
       contains(error_text([] { parse_label_lines("0\n", "L", 2, 0, 2); }), "1 labels, expected 2"));
+}
+
+TEST_CASE("mmlu: letters behind the question, the subject's preamble, its first examples") {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir.file("mmlu/test"));
+  std::filesystem::create_directories(dir.file("mmlu/dev"));
+  const auto write = [&](const std::string& name, const std::string& text) {
+    write_file_atomically(dir.file("mmlu/" + name), text);
+  };
+  write("test/college_biology_test.csv",
+        "\" Which, \"\"x\"\"\nor y? \",a,\"b, c\",d,e,B\nq,1,2,3,4,D\r\n");
+  write("dev/college_biology_dev.csv", "p,u,v,w,x,C\nr,5,6,7,8,A\ns,5,6,7,8,A\n");
+  const auto load = [&](const std::string& subject, i64 shots = 0) {
+    ChoiceOptions options;
+    options.data = dir.path();
+    options.subject = subject;
+    options.shots = shots;
+    return load_choice_task(*find_benchmark("mmlu"), options);
+  };
+  const std::string preamble =
+      "The following are multiple choice questions (with answers) about college biology.\n\n";
+  const std::string question = "Which, \"x\"\nor y?\nA. a\nB. b, c\nC. d\nD. e\nAnswer:";
+  const ChoiceTask task = load("college_biology");
+  REQUIRE(task.items.size() == 2);
+  REQUIRE(task.items[0].choices.size() == 4);
+  CHECK(task.items[0].choices[1] == Choice{preamble + question, " B", 1});
+  CHECK(task.items[0].gold == 1);
+  CHECK(task.items[1].gold == 3);
+  CHECK(load("college_biology", 2).items[0].choices[0].context ==
+        preamble +
+            "p\nA. u\nB. v\nC. w\nD. x\nAnswer: C\n\n"
+            "r\nA. 5\nB. 6\nC. 7\nD. 8\nAnswer: A\n\n" +
+            question);
+  CHECK(contains(error_text([&] { load("college_biology", 4); }), "there are 3"));
+  CHECK(contains(error_text([&] { load(""); }), "abstract_algebra_test.csv"));  // all subjects
+  for (const std::string_view subject : find_benchmark("mmlu")->subjects) {
+    write("test/" + std::string(subject) + "_test.csv", "q,1,2,3,4,D\n");
+  }
+  const ChoiceTask all = load("");
+  CHECK(all.items.size() == 57);
+  CHECK(all.items[56].doc == 56);
+  CHECK(contains(all.items[56].choices[0].context, "about world religions."));
+  CHECK(contains(error_text([&] { load("", 1); }), "no dev file of abstract_algebra"));
+
+  const auto refused = [&](const std::string& csv) {
+    return error_text([&] { parse(parse_mmlu, csv); });
+  };
+  CHECK(contains(refused("q,1,2,3,4,E\n"), "FILE:1: the right answer is 'E'"));
+  CHECK(contains(refused("\nq,1,2,3,D\n"), "FILE:2: 5 fields"));
+  CHECK(contains(refused("\"q,1,2,3,4,D\n"), "FILE:1: a quote without an end"));
+  CHECK(contains(refused("\"q\"x,1,2,3,4,D\n"), "FILE:1: text behind"));
+  CHECK(contains(refused("\xff,1,2,3,4,D\n"), "FILE:1: not UTF-8"));
+  CHECK(contains(error_text([] { parse_task("mmlu:anatomi"); }), "did you mean 'anatomy'"));
+  CHECK(parse_task("mmlu:anatomy").argument == "anatomy");
 }
 
 TEST_CASE("benchmarks: names, files and known splits belong together") {

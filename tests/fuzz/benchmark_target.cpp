@@ -89,6 +89,7 @@ std::vector<std::string> fuzz::seeds() {
       letter("copa") + "0" +
           R"({"premise":"a.","choice1":"B","choice2":"\u00c9","question":"effect","label":1})" +
           "\n",
+      letter("mmlu") + "0" + "\"a \"\"b\"\",\nc\",d,e,f,g,B\r\nh,i,j,k,l,D\n",
       letter("boolq") + "0" + R"({"question":"a","passage":"b","label":false})" + "\n",
       std::string("z0") +
           R"({"task":"piqa","doc":3,"gold":1,"log_likelihoods":[-1.5,-2],"predictions":{"acc":0},"protocol":"harness","shots":0,"model":"0123456789abcdef"})"

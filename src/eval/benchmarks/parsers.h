@@ -39,6 +39,9 @@ std::vector<ChoiceItem> parse_openbookqa(const BenchmarkText& text, Protocol pro
 // SuperGLUE's form: passage, question, label true or false.
 std::vector<ChoiceItem> parse_boolq(const BenchmarkText& text, Protocol protocol);
 
+// MMLU's CSV: question, four answers, the right one's letter.
+std::vector<ChoiceItem> parse_mmlu(const BenchmarkText& text, Protocol protocol);
+
 // Whole texts, each scored without a context: how most of gpt-variations' scripts ask.
 ChoiceItem make_whole_texts(const std::vector<std::string>& texts, size_t gold);
 // One number in [0, n_choices) a line, from `first` on. Error unless there are n_items.
