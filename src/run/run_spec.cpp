@@ -73,12 +73,13 @@ void RunSpec::validate() const {
          data.global_batch);
   }
   if (data.sequence_length > model.context_length) {
-    fail("[run] data.sequence_length {} is more than model.context_length {}",
-         data.sequence_length, model.context_length);
+    fail("[run] data.sequence_length {} is more than model.context_length {}", data.sequence_length,
+         model.context_length);
   }
   if (!benchmarks.tasks.empty() && benchmarks.data.empty()) {
-    fail("[run] benchmarks.tasks is given and benchmarks.data is not; set it to the folder of their "
-         "files");
+    fail(
+        "[run] benchmarks.tasks is given and benchmarks.data is not; set it to the folder of their "
+        "files");
   }
   if (self_guided.handoff == GuideHandoff::kReproject && self_guided.alpha_end == 0) {
     fail(

@@ -45,8 +45,8 @@ void lay_out_validation(const RunSpec& run,
   const TokenBytes bytes(*data.tokenizer);
   const i64 budget = run.eval_tokens / static_cast<i64>(streams.size());
   for (const auto& stream : streams) {
-    auto text = lay_out_split(stream, data.tokenizer->end_of_text(), bytes,
-                              run.sequence_length(), budget);
+    auto text =
+        lay_out_split(stream, data.tokenizer->end_of_text(), bytes, run.sequence_length(), budget);
     if (text) data.validation.push_back(std::move(*text));
   }
 }

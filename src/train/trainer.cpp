@@ -237,11 +237,11 @@ class Trainer {
     for (const auto& [task, figures] :
          benchmarks_.score(learner_.model(), device_, [&] { return stopping(); })) {
       metrics_->benchmark(state_.step, task, figures);
-      observer_.say(format("step {}: {} acc {:.4f} ± {:.4f}, {:.4f} bits per byte of the right answer "
-                           "({} items)",
-                           state_.step, task, figures["acc"].get<double>(),
-                           number_or_nan(figures["acc_stderr"]),
-                           figures["bits_per_byte"].get<double>(), figures["n"].get<i64>()));
+      observer_.say(format(
+          "step {}: {} acc {:.4f} ± {:.4f}, {:.4f} bits per byte of the right answer "
+          "({} items)",
+          state_.step, task, figures["acc"].get<double>(), number_or_nan(figures["acc_stderr"]),
+          figures["bits_per_byte"].get<double>(), figures["n"].get<i64>()));
     }
   }
 

@@ -33,8 +33,9 @@ struct Questions {
 };
 
 ProgramResult eval(const ModelFiles& m, const Questions& q, std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments = {"eval",   m.path,   "--tasks", "openbookqa",
-                                        "--data", q.data, };
+  std::vector<std::string> arguments = {
+      "eval", m.path, "--tasks", "openbookqa", "--data", q.data,
+  };
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_lathe(arguments);
 }
@@ -94,8 +95,8 @@ TEST_CASE("eval of a benchmark: log-likelihoods of an oracle, and the figures th
     CHECK(json.at("acc").get<double>() == doctest::Approx(acc / 3));
     CHECK(json.at("acc_norm").get<double>() == doctest::Approx(acc_norm / 3));
     CHECK(json.at("bits_per_byte").get<double>() == doctest::Approx(bits / 3).epsilon(1e-4));
-    for (const char* name : {"acc_stderr", "acc_norm_stderr", "acc_token_norm_stderr",
-                             "bits_per_byte_stderr"}) {
+    for (const char* name :
+         {"acc_stderr", "acc_norm_stderr", "acc_token_norm_stderr", "bits_per_byte_stderr"}) {
       CHECK(json.contains(name));
     }
     CHECK(json.at("split") == "test");
@@ -107,9 +108,9 @@ TEST_CASE("eval of a benchmark: a table for people, beside perplexity") {
   const ModelFiles m;
   const Questions q(m);
   write_file(m.dir.file("text"), "text");
-  const ProgramResult result = run_lathe({"eval", m.path, "--tasks",
-                                          "openbookqa,perplexity:" + m.dir.file("text"), "--data",
-                                          q.data, "--limit", "2"});
+  const ProgramResult result =
+      run_lathe({"eval", m.path, "--tasks", "openbookqa,perplexity:" + m.dir.file("text"), "--data",
+                 q.data, "--limit", "2"});
   CHECK(result.status == 0);
   CHECK(has(result.out, "perplexity:" + m.dir.file("text") + "  nll_per_token"));
   CHECK(has(result.out, "acc_token_norm"));
@@ -120,15 +121,14 @@ TEST_CASE("eval --dump-requests: a line a choice, without a model") {
   const ModelFiles m;
   const Questions q(m);
   const std::string file = m.dir.file("requests");
-  const std::vector<std::string> base = {"eval", "--data", q.data, "--dump-requests", file,
-                                         "--tasks"};
+  const std::vector<std::string> base = {"eval", "--data", q.data, "--dump-requests",
+                                         file,   "--tasks"};
   auto arguments = base;
   arguments.push_back("openbookqa");
   REQUIRE(run_lathe(arguments).status == 0);
   const std::vector<Json> lines = lines_of(file);
   REQUIRE(lines.size() == 6);
-  CHECK(lines[3].dump() ==
-        R"({"doc":1,"choice":1,"context":"two","continuation":" d","gold":1})");
+  CHECK(lines[3].dump() == R"({"doc":1,"choice":1,"context":"two","continuation":" d","gold":1})");
   arguments.insert(arguments.end(), {"--shots", "2"});
   REQUIRE(run_lathe(arguments).status == 0);
   const std::string shown = lines_of(file)[0].at("context").get<std::string>();
@@ -160,7 +160,9 @@ TEST_CASE("eval --against: both models' figures, and the difference of each item
     CHECK(json.at("difference").at(std::string(figure) + "_stderr").is_number());
   }
   const Json same = Json::parse(eval(a, q, {"--against", a.path, "--json"}).out)
-                        .at("tasks").at("openbookqa").at("difference");
+                        .at("tasks")
+                        .at("openbookqa")
+                        .at("difference");
   CHECK(same.at("bits_per_byte") == 0);
   CHECK(same.at("bits_per_byte_stderr") == 0);
   const ProgramResult table = eval(a, q, {"--against", b.path});
@@ -197,10 +199,11 @@ TEST_CASE("eval --protocol gpt-variations: the invalid score, and it is called t
   const ModelFiles m;
   std::filesystem::create_directories(m.dir.file("bench/copa"));
   write_file(m.dir.file("bench/copa/val.jsonl"),
-             R"({"premise":"a","choice1":"b","choice2":"cc","question":"cause","label":0})" "\n");
-  const std::vector<std::string> arguments = {
-      "eval", m.path, "--tasks", "copa", "--data", m.dir.file("bench"), "--protocol",
-      "gpt-variations"};
+             R"({"premise":"a","choice1":"b","choice2":"cc","question":"cause","label":0})"
+             "\n");
+  const std::vector<std::string> arguments = {"eval",       m.path,          "--tasks",
+                                              "copa",       "--data",        m.dir.file("bench"),
+                                              "--protocol", "gpt-variations"};
   const ProgramResult table = run_lathe(arguments);
   CAPTURE(table.err);
   CHECK(table.status == 0);
@@ -239,8 +242,9 @@ TEST_CASE("eval: log-likelihoods and predictions of a trained model are lm_eval'
   const std::string tokenizer = shared_path("data/checkpoints/tok512.bin");
   if (data.empty() || checkpoint.empty() || tokenizer.empty()) return;
   const TempDir dir;
-  REQUIRE(run_lathe({"import", checkpoint, "--tokenizer", tokenizer, "--out", dir.file("m")})
-              .status == 0);
+  REQUIRE(
+      run_lathe({"import", checkpoint, "--tokenizer", tokenizer, "--out", dir.file("m")}).status ==
+      0);
   const Json stored =
       Json::parse(read_file(std::string(LATHE_SOURCE_DIR) + "/tests/cli/lm_eval_scores.json"));
   std::string tasks;

@@ -57,13 +57,13 @@ TEST_CASE("benchmarks in training: figures of the steps asked for, those of lath
     }
   }
   // A report still reads the log.
-  const auto report =
-      test::run_program({LATHE_BIN_DIR "/lathe", "report", folder.file("out"), "--json", "--out",
-                         folder.file("page.html")});
+  const auto report = test::run_program({LATHE_BIN_DIR "/lathe", "report", folder.file("out"),
+                                         "--json", "--out", folder.file("page.html")});
   CHECK_MESSAGE(report.status == 0, report.err);
 }
 
-TEST_CASE("benchmarks in training: what is not there, or no benchmark, is refused before training") {
+TEST_CASE(
+    "benchmarks in training: what is not there, or no benchmark, is refused before training") {
   const test::TempDir folder;
   prepare(folder.file("data"), small_text(6000), 2000);
   write_piqa(folder.file("tasks"), 3);

@@ -85,6 +85,34 @@ TEST_CASE("factorize: the share of every kind and method is kept, and the model 
   }
 }
 
+TEST_CASE(
+    "factorize: attention's linears too, each group within the share, with a layer left out") {
+  const Case c;
+  const auto result =
+      c.run(c.with_text({"--set", "ffn_linear.kind=block_dense", "--set", "ffn_linear.n_blocks=3",
+                         "--set", "attention_linear.kind=low_rank", "--set", "dense_ffn_layers=[1]",
+                         "--share", "0.5", "--method", "kfac"}));
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  const ModelDirectory made = open_model_directory(c.folder.file("out"));
+  for (const BlockSpec* block : all_blocks(made.plan)) {
+    for (const BlockLinear& l : block_linears(*block)) {
+      CAPTURE(l.name);
+      const bool attention = l.role == Role::kAttention;
+      const bool replaced = attention || block->layer == 0;
+      CHECK(l.spec->kind == (!replaced   ? LinearKind::kDense
+                             : attention ? LinearKind::kLowRank
+                                         : LinearKind::kBlockDense));
+      if (replaced && !attention) CHECK(l.spec->n_blocks == 3);
+    }
+  }
+  const auto allocated = c.run(
+      c.with_text({"--set", "ffn_linear.kind=low_rank", "--set", "attention_linear.kind=low_rank",
+                   "--share", "0.5", "--allocate", "--method", "kfac"}),
+      "allocated");
+  REQUIRE_MESSAGE(allocated.status == 0, allocated.err);
+  CHECK(Json::parse(allocated.out)["checked_tokens"].get<i64>() > 0);
+}
+
 TEST_CASE("factorize: learning from text beats not learning, on the text it was not shown") {
   const Case c;
   std::map<std::string, double> kl;

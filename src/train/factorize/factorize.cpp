@@ -1,10 +1,12 @@
 #include "train/factorize/factorize.h"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/checksum.h"
+#include "base/duration.h"
 #include "model/counts.h"
 #include "train/factorize/held_out.h"
 #include "train/factorize/sizes.h"
@@ -142,10 +144,16 @@ class Factorizer {
     Model model(dense_.plan, parameters_, /*recompute=*/false, nullptr, &collector);
     std::function<void()> save;
     if (!file.empty()) save = [&] { save_moments(file, *moments_); };
+    const i64 before = moments_->n_done;
+    const auto start = std::chrono::steady_clock::now();
     collect(
         model, *moments_, text_.windows,
         [&](i64 done, i64 all) {
-          on_stage_(format("statistics of {} of {} windows of text", done, all));
+          const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+          const double left =
+              taken.count() * static_cast<double>(all - done) / static_cast<double>(done - before);
+          on_stage_(format("statistics of {} of {} windows of text, {} left", done, all,
+                           duration_text(left)));
         },
         save);
   }
