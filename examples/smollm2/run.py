@@ -79,15 +79,16 @@ def split_code(folder, work):
     """The Python files below `folder` as JSON lines: one in twenty, by its content, to test with."""
     paths = [os.path.join(work, "code-%s.jsonl" % part) for part in ("learn", "test")]
     if not all(map(os.path.exists, paths)):
-        files = [open(p + ".part", "w") for p in paths]
+        texts = []
         for name in sorted(glob.glob(os.path.join(folder, "**/*.py"), recursive=True)):
             text = open(name, errors="replace").read()
-            if not 500 < len(text) < 200_000:
-                continue
-            test = int(hashlib.sha256(text.encode()).hexdigest(), 16) % 20 == 0
-            files[test].write(json.dumps({"text": text}) + "\n")
-        for file, path in zip(files, paths):
-            file.close()
+            if 500 < len(text) < 200_000:
+                texts.append((hashlib.sha256(text.encode()).hexdigest(), text))
+        texts = [text for _, text in sorted(texts)]
+        n_test = max(1, len(texts) // 20)
+        for path, part in zip(paths, (texts[n_test:], texts[:n_test])):
+            with open(path + ".part", "w") as out:
+                out.writelines(json.dumps({"text": text}) + "\n" for text in part)
             os.replace(path + ".part", path)
     return paths
 
@@ -111,7 +112,7 @@ class Study:
         self.work = options.work
         os.makedirs(self.work, exist_ok=True)
         self.results = Results(os.path.join(self.work, "results.json"))
-        self.original = import_model(self.work)
+        self.original = options.model or import_model(self.work)
         self.learn, self.tests = list(options.learn), {"wiki": options.wiki_test}
         if options.code:
             code_learn, self.tests["code"] = split_code(options.code, self.work)
@@ -153,8 +154,6 @@ class Study:
             report = json.loads(report)
             return {k: report[k] for k in ("share", "params_after", "ppl_after", "kl")}
 
-        if method == "plain":  # its statistics are none
-            texts = texts[:]
         made = self.results.get(row, "factorized", make)
         if not os.path.exists(out):
             made.update(make())
@@ -164,9 +163,12 @@ class Study:
     def data(self):
         folder = os.path.join(self.work, "data")
         if not os.path.exists(folder):
-            run("lathe", "data", "prepare", "--tokenizer",
-                os.path.join(self.original, "tokenizer.json"), "--out", folder, "--val-fraction",
-                "0.01", *self.learn)
+            config = json.load(open(os.path.join(self.original, "config.json")))
+            tokenizer = config["tokenizer"]
+            if tokenizer != "bytes":
+                tokenizer = os.path.join(self.original, tokenizer)
+            run("lathe", "data", "prepare", "--tokenizer", tokenizer, "--out", folder,
+                "--val-fraction", "0.01", *self.learn)
         return folder
 
     def recover(self, row, model):
@@ -176,7 +178,8 @@ class Study:
         common = ["lathe", "train", os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                                  "recover.toml"),
                   "--set", "model.init_from=" + model, "--set", "teacher.model=" + self.original,
-                  "--set", "data.path=" + self.data()]
+                  "--set", "data.path=" + self.data(),
+                  "--set", "data.sequence_length=%d" % self.options.sequence]
 
         def speed():
             probe = out + "-probe"
@@ -199,14 +202,17 @@ class Study:
             return max(line.get("tokens", 0) for line in last)
 
         self.results.get(name, "tokens", train)
-        self.measure(name, out)
+        self.measure(name, os.path.join(out, "checkpoints", "step-%d" % steps))
 
     def run(self):
         self.measure("original", self.original)
         best = {}
-        for kind in KINDS:
-            for share in SHARES:
-                for method, flags in METHODS:
+        for kind in self.options.kinds:
+            for share in self.options.shares:
+                # The last first: kfac's statistics serve whitened, and not the other way round.
+                for method, flags in reversed(METHODS):
+                    if method not in self.options.methods:
+                        continue
                     row, model = self.factorize(kind, share, method, flags)
                     kl = self.results.rows[row]["factorized"]["kl"]
                     if (kind, share) not in best or kl < best[kind, share][0]:
@@ -215,8 +221,9 @@ class Study:
             for kl, row, model in best.values():
                 self.recover(row, model)
             # What the better start is worth once both are trained.
-            plain = self.factorize("low_rank", 0.5, *METHODS[0])
-            self.recover(*plain)
+            if "plain" in self.options.methods:
+                kind, share = self.options.kinds[0], sorted(self.options.shares)[-1]
+                self.recover(*self.factorize(kind, share, *METHODS[0]))
         print(self.table())
 
     def table(self):
@@ -224,12 +231,16 @@ class Study:
         if self.options.benchmarks:
             head += ["HellaSwag", "ARC-easy", "ARC-easy, bits a byte"]
         lines = [head, ["---"] * len(head)]
-        for row, r in self.results.rows.items():
+        names = ["original"] + ["%s %d %% %s" % (k, round(100 * s), m)
+                                for k in KINDS for s in self.options.shares for m, _ in METHODS]
+        names = [n + end for n in names for end in ("", ", trained")]
+        rows = self.results.rows
+        for row, r in ((n, rows[n]) for n in names if n in rows):
             if "tokens_per_second" not in r:
                 continue
             share = r.get("factorized", {}).get("share")
             if row.endswith(", trained"):
-                share = self.results.rows[row[:-len(", trained")]]["factorized"]["share"]
+                share = rows[row[:-len(", trained")]]["factorized"]["share"]
             cells = [row, "100 %" if share is None else "%.1f %%" % (100 * share),
                      "%.0f" % (r["bytes"] / 1e6), "%.0f" % r["tokens_per_second"]]
             cells += ["%.4g" % r[t] if math.isfinite(r[t]) else "∞" for t in self.tests]
@@ -253,8 +264,14 @@ def main():
     parser.add_argument("--code", help="folder of Python files, a twentieth of them to test with")
     parser.add_argument("--benchmarks", help="DIR of lathe eval --data")
     parser.add_argument("--minutes", type=float, default=10, help="of training a row; 0: none")
+    parser.add_argument("--model", help="a model directory in place of SmolLM2")
+    parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--methods", nargs="+", choices=[m for m, _ in METHODS],
+                        default=[m for m, _ in METHODS])
+    parser.add_argument("--sequence", type=int, default=512, help="tokens of a training sequence")
     parser.add_argument("--tokens", type=int, default=65536, help="for statistics")
-    parser.add_argument("--windows", type=int, default=8, help="of perplexity, of the context each")
+    parser.add_argument("--windows", type=int, default=4, help="of perplexity, of the context each")
     parser.add_argument("--items", type=int, default=400, help="of each benchmark")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     options = parser.parse_args()

@@ -68,12 +68,7 @@ class Factorizer {
     ModelValues result{plan, reader(made), DType::kF32};
     report.params_before = count_params(source_.plan).total;
     report.params_after = count_params(plan).total;
-    double structured = 0, whole = 0;
-    for (const SizedLinear& l : replaced) {
-      structured += static_cast<double>(linear_weights(l.spec));
-      whole += static_cast<double>(l.spec.in * l.spec.out);
-    }
-    report.share = structured / whole;
+    report.share = sizes_.share();
     if (check) compare(*check, dense, result, report);
     return {std::move(result), std::move(report)};
   }
