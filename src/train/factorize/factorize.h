@@ -19,7 +19,7 @@ constexpr auto names_of(FactorizeMethod) {
 
 struct FactorizeOptions {
   FactorizeMethod method = FactorizeMethod::kPlain;
-  double share = 0;                    // of the replaced matrices' parameters; 0: as the spec says
+  double share = 0;                    // of the parameters of those in scope; 0: sizes as the spec says
   bool allocate = false;               // that share spent unevenly
   int sweeps = 4;                      // of the descent over a matrix's blocks
   std::vector<std::string> calibrate;  // texts, as open_token_source() takes them
@@ -40,7 +40,7 @@ struct FactorizedLinear {
 struct FactorizeReport {
   std::vector<FactorizedLinear> linears;  // those replaced, in the model's order
   i64 params_before = 0, params_after = 0;
-  double share = 0;       // of the replaced matrices' parameters, as it came out
+  double share = 0;       // of the parameters of those in scope, as it came out
   i64 n_calibration = 0;  // tokens
   i64 n_checked = 0;      // tokens; 0: there was no text
   double ppl_before = 0, ppl_after = 0, kl = 0;

@@ -120,6 +120,19 @@ std::vector<SizedLinear> LinearSizes::replaced() const {
   return list;
 }
 
+double LinearSizes::share() const {
+  const Plan target = plan();
+  double now = 0, dense = 0;
+  for_linears(target, [&](const BlockSpec&, const BlockLinear& l) {
+    const bool scoped = std::any_of(scope_.begin(), scope_.end(),
+                                    [&](const SizedLinear& s) { return s.part == l.name; });
+    if (!scoped) return;
+    now += static_cast<double>(linear_weights(*l.spec));
+    dense += static_cast<double>(l.spec->in) * static_cast<double>(l.spec->out);
+  });
+  return now / dense;
+}
+
 i64 LinearSizes::budget() const {
   double dense = 0;
   for (const SizedLinear& l : scope_) dense += static_cast<double>(l.spec.in * l.spec.out);

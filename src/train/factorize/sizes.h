@@ -27,6 +27,8 @@ class LinearSizes {
   // Those that may be replaced, and those that are.
   const std::vector<SizedLinear>& in_scope() const { return scope_; }
   std::vector<SizedLinear> replaced() const;
+  // Of the parameters of all in scope as dense matrices, those that they have now.
+  double share() const;
   // Parameters that the share leaves for all in scope together.
   i64 budget() const;
   // Gives one of them a size of its own; a dense option leaves it as it was.
