@@ -38,7 +38,7 @@ std::string describe(const train::FactorizeReport& report) {
     text += "\n";
   }
   text +=
-      format("{} linears replaced, {:.2f} % of their parameters left; {} → {} parameters\n",
+      format("{} linears replaced, {:.2f} % of the parameters in reach left; {} → {} parameters\n",
              report.linears.size(), 100 * report.share, report.params_before, report.params_after);
   if (report.n_calibration > 0) text += format("learnt from {} tokens\n", report.n_calibration);
   if (report.n_checked > 0) {

@@ -202,6 +202,7 @@ TEST_CASE("factorize: an allocation keeps to the share and gives less where it m
   CHECK(structured <= 2 * 2 * 48 * 96 / 2);
   CHECK(structured > 2 * 2 * 48 * 96 / 2 * 0.95);
   CHECK(first > 2 * last);
+  CHECK(report["share"].get<double>() == doctest::Approx(structured / (4 * 48.0 * 96)));
   for (const Json& l : report["linears"]) CHECK(l["measured_kl"].get<double>() >= 0);
 }
 
