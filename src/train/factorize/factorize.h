@@ -19,9 +19,9 @@ constexpr auto names_of(FactorizeMethod) {
 
 struct FactorizeOptions {
   FactorizeMethod method = FactorizeMethod::kPlain;
-  double share = 0;                    // of the parameters of those in scope; 0: sizes as the spec says
-  bool allocate = false;               // that share spent unevenly
-  int sweeps = 4;                      // of the descent over a matrix's blocks
+  double share = 0;       // of the parameters of those in scope; 0: sizes as the spec says
+  bool allocate = false;  // that share spent unevenly
+  int sweeps = 4;         // of the descent over a matrix's blocks
   std::vector<std::string> calibrate;  // texts, as open_token_source() takes them
   std::string stats;                   // file of moments to use and to write; "": none
   i64 tokens = 65536;                  // to learn from, at most
