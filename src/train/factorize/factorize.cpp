@@ -69,7 +69,7 @@ class Factorizer {
     report.params_before = count_params(source_.plan).total;
     report.params_after = count_params(plan).total;
     report.share = sizes_.share();
-    if (check) compare(*check, dense, result, report);
+    if (check) compare(*check, result, report);
     return {std::move(result), std::move(report)};
   }
 
@@ -284,14 +284,13 @@ class Factorizer {
     return measured;
   }
 
-  void compare(const HeldOut& check, const Model& dense, const ModelValues& result,
-               FactorizeReport& report) const {
+  void compare(const HeldOut& check, const ModelValues& result, FactorizeReport& report) const {
     on_stage_("running the smaller model over held-out text");
     Parameters smaller(result.plan, at::kCPU, Precision::kF32);
     fill(result, smaller);
     const HeldOutFit fit = check.compare(Model(result.plan, smaller, false));
     report.n_checked = check.n_tokens();
-    report.ppl_before = std::exp(check.compare(dense).nll_per_token);
+    report.ppl_before = std::exp(check.reference_nll());
     report.ppl_after = std::exp(fit.nll_per_token);
     report.kl = fit.kl;
   }

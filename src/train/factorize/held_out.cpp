@@ -27,6 +27,15 @@ i64 HeldOut::n_tokens() const {
   return n;
 }
 
+double HeldOut::reference_nll() const {
+  double nll = 0;
+  for (size_t w = 0; w < windows_.size(); ++w) {
+    const at::Tensor targets = at::tensor(windows_[w], at::kLong).narrow(0, 1, hidden_[w].size(0));
+    nll += reference_.loss_of(hidden_[w], targets.contiguous()).item<double>();
+  }
+  return nll / static_cast<double>(n_tokens());
+}
+
 HeldOutFit HeldOut::compare(const Model& model, i64 n_windows) const {
   constexpr i64 kRows = 256;  // whose logits exist at a time
   at::NoGradGuard no_grad;

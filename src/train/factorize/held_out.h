@@ -21,6 +21,8 @@ class HeldOut {
 
   // Of a model with the same vocabulary. `n_windows`: only so many of them; 0: all.
   HeldOutFit compare(const Model& model, i64 n_windows = 0) const;
+  // The reference's own mean −ln p, from what is remembered.
+  double reference_nll() const;
   i64 n_tokens() const;
 
  private:
