@@ -14,16 +14,6 @@ std::vector<float> logits_of(const Model& model, State& state, std::vector<int32
   return {logits.begin(), logits.end()};
 }
 
-double difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double most = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    REQUIRE(std::isfinite(a[i]));
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  }
-  return most;
-}
-
 std::vector<int32_t> joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -57,16 +47,18 @@ void check_branches(const Model& model, State& state, i64 trunk, i64 cached, DTy
     const std::vector<float> want = logits_of(model, state, joined(shared, ways[w]));
     const size_t n = ways[w].size() * static_cast<size_t>(vocab);
     const auto got = std::span(logits).subspan(static_cast<size_t>(branches[w] * vocab), n);
-    CHECK(difference(got, std::span(want).last(n)) < tolerance);
+    CHECK(test::largest_difference(got, std::span(want).last(n)) < tolerance);
   }
   // The trunk's own rows, and text that goes on once the alternatives are forgotten.
   const std::vector<float> want = logits_of(model, state, joined(shared, ways[2]));
   const size_t begin = static_cast<size_t>(cached * vocab),
                n = static_cast<size_t>((trunk - cached) * vocab);
-  CHECK(difference(std::span(logits).first(n), std::span(want).subspan(begin, n)) < tolerance);
+  CHECK(test::largest_difference(std::span(logits).first(n), std::span(want).subspan(begin, n)) <
+        tolerance);
   cache.truncate(trunk);
   const auto after = forward(model, state, cache, ways[2], LogitRows::kLast);
-  CHECK(difference(after, std::span(want).last(static_cast<size_t>(vocab))) < tolerance);
+  CHECK(test::largest_difference(after, std::span(want).last(static_cast<size_t>(vocab))) <
+        tolerance);
 }
 
 TEST_CASE("branches: every alternative's logits equal those of its own text, for every spec") {
@@ -108,8 +100,9 @@ TEST_CASE("forward: listed rows are those of all rows, over several runs") {
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::vector<float> want = logits_of(*m.model, state, texts[i]);
     for (const i64 row : rows[i]) {
-      CHECK(difference(std::span(got).subspan(at++ * vocab, vocab),
-                       std::span(want).subspan(static_cast<size_t>(row) * vocab, vocab)) < 1e-4);
+      CHECK(test::largest_difference(
+                std::span(got).subspan(at++ * vocab, vocab),
+                std::span(want).subspan(static_cast<size_t>(row) * vocab, vocab)) < 1e-4);
     }
   }
   // None at all is no error.

@@ -10,6 +10,7 @@
 namespace lathe::infer {
 namespace {
 
+using test::largest_difference;
 using test::Loaded;
 using test::NamedSpec;
 using test::TinyWeights;
@@ -27,16 +28,6 @@ std::vector<float> all_logits(const Model& model, State& state, std::span<const 
   KvCache cache(model);
   const auto logits = forward(model, state, cache, tokens, LogitRows::kAll, path);
   return {logits.begin(), logits.end()};
-}
-
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double most = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    REQUIRE(std::isfinite(a[i]));
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  }
-  return most;
 }
 
 std::vector<float> flat(const test::Matrix& m) {

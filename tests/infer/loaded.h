@@ -1,6 +1,8 @@
 // A tiny random model, loaded by way of its directory.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include "infer/model.h"
 #include "support/temp_dir.h"
 #include "support/tiny_models.h"
@@ -34,6 +36,17 @@ inline std::vector<int32_t> some_tokens(i64 vocab_size, i64 n, uint64_t seed = 3
                                           static_cast<uint64_t>(vocab_size)));
   }
   return tokens;
+}
+
+// Of two rows of finite numbers of one length.
+inline double largest_difference(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(std::isfinite(a[i]));
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  }
+  return most;
 }
 
 }  // namespace lathe::test
