@@ -118,6 +118,14 @@ class Study:
             code_learn, self.tests["code"] = split_code(options.code, self.work)
             self.learn.append(code_learn)
 
+    def stored(self, model, name):
+        """The model directory with matrices as the table's models have them."""
+        out = os.path.join(self.work, name)
+        if not os.path.exists(out):
+            run("lathe", "export", model, "--format", "lathe", "--type", self.options.type, "--out",
+                out)
+        return out
+
     def measure(self, row, model):
         """Everything the table says of a model."""
         get = self.results.get
@@ -126,8 +134,8 @@ class Study:
             task = "perplexity:" + path
             def perplexity():
                 say("%s: perplexity of %s" % (row, name))
-                out = run("lathe", "eval", model, "--tasks", task, "--limit", self.options.windows,
-                          "--json")
+                out = run("lathe", "eval", model, "--tasks", task, "--window", self.options.window,
+                          "--limit", self.options.windows, "--json")
                 return json.loads(out)["tasks"][task]["ppl"]
             get(row, name, perplexity)
         if self.options.benchmarks:
@@ -150,7 +158,7 @@ class Study:
             report = run("lathe", "factorize", self.original, "--out", out, "--set",
                          "ffn_linear.kind=" + kind, "--share", share, "--stats",
                          os.path.join(self.work, "stats"), "--tokens", self.options.tokens,
-                         "--force", "--json", *texts, *flags)
+                         "--type", self.options.type, "--force", "--json", *texts, *flags)
             report = json.loads(report)
             return {k: report[k] for k in ("share", "params_after", "ppl_after", "kl")}
 
@@ -202,10 +210,11 @@ class Study:
             return max(line.get("tokens", 0) for line in last)
 
         self.results.get(name, "tokens", train)
-        self.measure(name, os.path.join(out, "checkpoints", "step-%d" % steps))
+        last = os.path.join(out, "checkpoints", "step-%d" % steps)
+        self.measure(name, self.stored(last, os.path.basename(model) + "-trained"))
 
     def run(self):
-        self.measure("original", self.original)
+        self.measure("original", self.stored(self.original, "original"))
         best = {}
         for kind in self.options.kinds:
             for share in self.options.shares:
@@ -265,13 +274,16 @@ def main():
     parser.add_argument("--benchmarks", help="DIR of lathe eval --data")
     parser.add_argument("--minutes", type=float, default=10, help="of training a row; 0: none")
     parser.add_argument("--model", help="a model directory in place of SmolLM2")
+    parser.add_argument("--type", choices=("f32", "bf16"), default="bf16",
+                        help="of the models' matrices; what is learnt from is f32")
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--methods", nargs="+", choices=[m for m, _ in METHODS],
                         default=[m for m, _ in METHODS])
     parser.add_argument("--sequence", type=int, default=512, help="tokens of a training sequence")
     parser.add_argument("--tokens", type=int, default=65536, help="for statistics")
-    parser.add_argument("--windows", type=int, default=4, help="of perplexity, of the context each")
+    parser.add_argument("--window", type=int, default=2048, help="tokens of a window of perplexity")
+    parser.add_argument("--windows", type=int, default=8, help="of perplexity")
     parser.add_argument("--items", type=int, default=400, help="of each benchmark")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     options = parser.parse_args()

@@ -24,6 +24,7 @@ struct EvalOptions {
   std::vector<std::string> tasks;
   ChoiceOptions choices;
   std::string against, items, dump;
+  i64 window = 0;
   bool json = false;
 
   void add_to(CLI::App& app);
@@ -46,6 +47,10 @@ void EvalOptions::add_to(CLI::App& app) {
                  "DIR/piqa/valid.jsonl")
       ->type_name("DIR");
   app.add_option("--limit", choices.limit, "only the first N items or windows of each task")
+      ->check(kPositiveCount)
+      ->type_name("N");
+  app.add_option("--window", window,
+                 "tokens that perplexity cuts a text into (default: the model's context)")
       ->check(kPositiveCount)
       ->type_name("N");
   app.add_option("--shots", choices.shots,
@@ -172,6 +177,7 @@ class Evaluation {
                             .vocab_size = model->engine->model->plan.spec.vocab_size,
                             .begin_token = model->examinee.begin_token,
                             .limit = options_.choices.limit,
+                            .window = options_.window,
                             .on_progress = [&](const std::string& text) { show(text); }};
       results.push_back(task.task->run(model->scorer, input, task.argument));
     }

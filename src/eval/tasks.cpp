@@ -13,12 +13,17 @@ namespace {
 
 // A text, JSON lines, a shard, or a prepared folder's validation split.
 Json run_perplexity(Scorer& scorer, const TaskInput& input, const std::string& argument) {
+  const i64 context = scorer.context_length();
+  if (input.window > context) {
+    fail("[eval] --window is {}, expected at most the model's context of {} tokens", input.window,
+         context);
+  }
   const TokenSource source =
       open_token_source(argument, input.tokenizer, input.vocab_size, input.begin_token);
   ScoredText text;
   text.read = source.read;
   text.part = lay_out(source.size, text.read, source.start, TokenBytes(input.tokenizer),
-                      scorer.context_length(), input.limit);
+                      input.window > 0 ? input.window : context, input.limit);
   const Perplexity p =
       perplexity(scorer, std::span(&text, 1), 1, [&](i64 done, i64 all, double nll) {
         input.on_progress(

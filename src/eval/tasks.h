@@ -19,6 +19,7 @@ struct TaskInput {
   i64 vocab_size = 0;    // the model's
   i64 begin_token = -1;  // the model's
   i64 limit = 0;         // documents or windows of a task; 0: all
+  i64 window = 0;        // tokens that a text is cut into; 0: the model's context
   std::function<void(const std::string&)> on_progress;
 };
 

@@ -47,6 +47,25 @@ TEST_CASE("tasks: perplexity of a text needs no engine, only scores") {
   CHECK(heard == 3);  // windows of 8
 }
 
+TEST_CASE(
+    "tasks: windows of perplexity are as short as asked for, and no longer than the context") {
+  const test::TempDir dir;
+  write_file_atomically(dir.file("text"), "twenty bytes of text");
+  const auto tokenizer = make_byte_tokenizer();
+  int heard = 0;
+  TaskInput input{.tokenizer = *tokenizer,
+                  .vocab_size = 257,
+                  .window = 5,
+                  .on_progress = [&](const std::string&) { ++heard; }};
+  QuarterScorer scorer;
+  const AskedTask asked = parse_task("perplexity:" + dir.file("text"));
+  CHECK(asked.task->run(scorer, input, asked.argument).at("n_tokens") == 20);
+  CHECK(heard == 4);
+  input.window = 9;
+  CHECK(contains(test::error_text([&] { asked.task->run(scorer, input, asked.argument); }),
+                 "--window is 9, expected at most the model's context of 8 tokens"));
+}
+
 TEST_CASE("tasks: an unknown task, and one without its argument, are Errors that say which") {
   const auto error = [](const std::string& text) {
     return test::error_text([&] { parse_task(text); });

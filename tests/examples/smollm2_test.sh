@@ -18,7 +18,7 @@ study() {
   "$source_dir/examples/smollm2/run.py" "$work/study" --model "$work/run/checkpoints/step-30" \
     --wiki-test "$work/test.txt" --learn "$work/learn.txt" --code "$source_dir/tests" \
     --kinds low_rank --shares 0.5 --methods plain whitened "kfac, allocated" --tokens 3000 \
-    --windows 2 --sequence 64 --minutes 0.02 "$@"
+    --window 128 --windows 2 --sequence 64 --minutes 0.02 "$@"
 }
 study | tee "$work/table"
 for row in original 'low_rank 50 % plain' 'low_rank 50 % whitened' 'low_rank 50 % kfac, allocated' \

@@ -206,6 +206,59 @@ TEST_CASE("factorize: an allocation keeps to the share and gives less where it m
   for (const Json& l : report["linears"]) CHECK(l["measured_kl"].get<double>() >= 0);
 }
 
+TEST_CASE("factorize: what was measured of single linears is kept and decides other shares too") {
+  const Case c;
+  const std::string stats = c.folder.file("stats"), kept = stats + ".kl";
+  auto options = kLowRankHalf;
+  options.insert(options.end(),
+                 {"--method", "whitened", "--allocate", "--force", "--stats", stats});
+  REQUIRE(c.run(c.with_text(options)).status == 0);
+  Json file = Json::parse(bytes_of(kept));
+  REQUIRE(file["kl"].size() == 4);
+
+  // By what stands there, one linear counts for everything.
+  const auto largest = [&](const std::string& share) {
+    options[3] = share;
+    const auto result = c.run(c.with_text(options));
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const ModelDirectory made = open_model_directory(c.folder.file("out"));
+    std::string part;
+    i64 most = 0;
+    for (const BlockSpec* block : all_blocks(made.plan)) {
+      for (const BlockLinear& l : block_linears(*block)) {
+        if (l.role != Role::kFfn || linear_weights(*l.spec) <= most) continue;
+        most = linear_weights(*l.spec);
+        part = l.name;
+      }
+    }
+    return part;
+  };
+  for (const std::string part : {"blocks.0.ffn.down", "blocks.1.ffn.up"}) {
+    Json edited = file;
+    for (auto& [change, kl] : edited["kl"].items()) {
+      kl = test::contains(change, part) ? 1.0 : 1e-9;
+    }
+    std::ofstream(kept) << edited.dump();
+    CHECK(largest("0.4") == part);
+    CHECK(Json::parse(bytes_of(kept)) == edited);
+    edited["text"] = "of another text";
+    std::ofstream(kept) << edited.dump();
+    largest("0.4");
+    CHECK(Json::parse(bytes_of(kept)) == file);  // measured again
+  }
+
+  for (const char* bad : {"[]", "{", R"({"model": 1})", R"({"model": "a"})"}) {
+    std::ofstream(kept) << bad;
+    const auto result = c.run(c.with_text(options));
+    CHECK(result.status == 1);
+    CHECK_MESSAGE(test::contains(result.err, "stats.kl"), result.err);
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
+  file["kl"].begin().value() = -1;
+  std::ofstream(kept) << file.dump();
+  CHECK(test::contains(c.run(c.with_text(options)).err, "expected a number of nats"));
+}
+
 TEST_CASE("factorize: statistics kept in a file give the same model without the text") {
   const Case c;
   const std::string stats = c.folder.file("stats");

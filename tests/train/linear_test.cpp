@@ -79,7 +79,8 @@ TEST_CASE("bf16: gradients stay within rounding of f32, for widths of several ve
     OneBlock exact(shape.option, shape.in, shape.out);
     OneBlock rounded(shape.option, shape.in, shape.out, Precision::kBf16);
     for (const char* name : {"ffn.up", "ffn.down"}) {
-      const LinearSpec& spec = name == "ffn.up" ? exact.block().up : exact.block().down;
+      const LinearSpec& spec =
+          std::string_view(name) == "ffn.up" ? exact.block().up : exact.block().down;
       CAPTURE(describe_linear(spec));
       const at::Tensor x = normal_tensor({35, spec.in}, 1, 3, 1);
       const at::Tensor dy = normal_tensor({35, spec.out}, 1, 3, 2);

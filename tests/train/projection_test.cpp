@@ -68,6 +68,8 @@ TEST_CASE("closed forms: sweeps never make it worse, and end where no step makes
       if (with_gradients) metric.gradients = random_moments(spec.out, 2);
       const Projection projection(spec, w, metric);
       double before = error_of(spec, w, project_to(spec, w), metric);
+      CHECK(projection.error_at(spec) ==
+            doctest::Approx(error_of(spec, w, projection.factors_at(spec), metric)).epsilon(1e-4));
       for (const int sweeps : {0, 1, 3, 10, 300}) {
         const double now = error_of(spec, w, projection.factors_at(spec, sweeps), metric);
         CHECK(now <= before * (1 + 1e-6));

@@ -9,6 +9,7 @@
 #include "base/duration.h"
 #include "model/counts.h"
 #include "train/factorize/held_out.h"
+#include "train/factorize/measured_losses.h"
 #include "train/factorize/sizes.h"
 #include "train/nn/linear.h"
 #include "weights/allocation.h"
@@ -114,7 +115,7 @@ class Factorizer {
     std::map<std::string, LinearSpec> wanted;
     for (const SizedLinear& l : sizes_.in_scope()) wanted.emplace(l.part, l.spec);
     const MomentSource source{
-        .model = format("{:08x}", file_checksum(source_.path + "/" + kWeightsFile)),
+        .model = model_checksum(),
         .text = checksum_of(text_.windows),
         .n_windows = static_cast<i64>(text_.windows.size()),
         .window = text_.windows.empty() ? 0 : static_cast<i64>(text_.windows[0].size()) - 1,
@@ -151,6 +152,10 @@ class Factorizer {
                            duration_text(left)));
         },
         save);
+  }
+
+  std::string model_checksum() const {
+    return format("{:08x}", file_checksum(source_.path + "/" + kWeightsFile));
   }
 
   void check_source(const MomentSource& now) const {
@@ -237,45 +242,61 @@ class Factorizer {
         };
   }
 
-  // Chooses a size for each linear in scope: what each size of it costs the model, taken as what
-  // its largest tried error was measured to cost, scaled by the errors' ratio.
+  // Chooses a size for each linear in scope. What a size costs the model is its error, scaled by
+  // what the linear alone at about half of its parameters was measured to cost for each unit of
+  // error.
   std::map<std::string, double> allocate_sizes(const Model& dense, const HeldOut& check) {
     constexpr int kSizes = 16;
-    constexpr i64 kWindows = 4;  // to measure one linear on
+    constexpr double kMeasuredShare = 0.5;
+    constexpr size_t kWindows = 2;  // to measure one linear on
+    const auto& windows = text_.held_out;
+    const std::vector measured_on(windows.begin(),
+                                  windows.begin() + std::min(windows.size(), kWindows));
+    // The statistics decide what a linear is replaced by.
+    const std::string text =
+        checksum_of(measured_on) + (moments_ ? " " + moments_->source.text : "");
+    MeasuredLosses losses(options_.stats.empty() ? "" : options_.stats + ".kl", model_checksum(),
+                          text);
     std::map<std::string, double> measured;
     std::vector<std::vector<SizeChoice>> items;
     std::vector<std::vector<LinearOption>> options;
-    const auto scope = sizes_.in_scope();
+    const auto& scope = sizes_.in_scope();
     for (size_t i = 0; i < scope.size(); ++i) {
       on_stage_(format("measuring {} of {} matrices", i + 1, scope.size()));
       const SizedLinear& l = scope[i];
       const at::Tensor weight = dense_weight(l.part);
-      const at::Tensor w = weight.clone();
       const ErrorMetric cost = metric(l);
       auto& choices = items.emplace_back();
       auto& sizes = options.emplace_back(spread_sizes(option_of(l.spec), l.spec, kSizes, l.part));
       std::optional<Projection> projection;
+      std::optional<LinearSpec> near;  // to the measured share
       double nearest = 2, its_error = 1;
-      at::Tensor near;
+      at::Tensor product;
       for (const LinearOption& size : sizes) {
         const LinearSpec spec = at_widths(size, l.spec);
-        if (!projection || !takes_rank(size.kind)) projection.emplace(spec, w, cost);
-        const auto found = projection->factors_at(spec);
-        const at::Tensor product = merged_product(spec, found[0], found[1]);
-        const double error = weighted_error(w - product, cost);
-        const double share = share_of(size, std::span(&l.spec, 1));
+        if (!projection || !takes_rank(size.kind)) projection.emplace(spec, weight, cost);
+        const double error = projection->error_at(spec);
         choices.push_back({linear_weights(spec), error});
-        if (std::abs(share - options_.share) < nearest) {
-          nearest = std::abs(share - options_.share);
-          its_error = error;
-          near = product;
-        }
+        const double distance = std::abs(share_of(size, std::span(&l.spec, 1)) - kMeasuredShare);
+        if (distance >= nearest) continue;
+        nearest = distance;
+        its_error = error;
+        near = spec;
+        const auto found = projection->factors_at(spec);
+        product = merged_product(spec, found[0], found[1]);
       }
-      weight.copy_(near);
-      const double kl = std::max(0.0, check.compare(dense, kWindows).kl);
-      weight.copy_(w);
-      measured[l.part] = kl;
-      for (SizeChoice& choice : choices) choice.error *= kl / std::max(its_error, 1e-300);
+      const std::string change =
+          format("{} {} {}", name_of(options_.method), l.part, describe_linear(*near));
+      std::optional<double> kl = losses.find(change);
+      if (!kl) {
+        const at::Tensor w = weight.clone();
+        weight.copy_(product);
+        kl = std::max(0.0, check.compare(dense, kWindows).kl);
+        weight.copy_(w);
+        losses.add(change, *kl);
+      }
+      measured[l.part] = *kl;
+      for (SizeChoice& choice : choices) choice.error *= *kl / std::max(its_error, 1e-300);
       choices.push_back({l.spec.in * l.spec.out, 0});
       sizes.push_back({});
     }

@@ -6,14 +6,18 @@ namespace lathe::train {
 
 namespace {
 
-// a (m, full) and b (full, n) with a·b = block (m, n) ordered so that any first part of them is its
-// best approximation of that rank, split evenly. Through the eigenvectors of the smaller Gram
-// matrix, which is many times faster than an SVD; double keeps singular values down to 1e-7 of the
-// largest.
-std::pair<at::Tensor, at::Tensor> singular_parts(const at::Tensor& block) {
+struct SingularParts {
+  at::Tensor a, b;     // (m, full), (full, n)
+  at::Tensor squares;  // (full) of the singular values
+};
+
+// a·b = block (m, n) ordered so that any first part of them is its best approximation of that rank,
+// split evenly. Through the eigenvectors of the smaller Gram matrix, which is many times faster
+// than an SVD; double keeps singular values down to 1e-7 of the largest.
+SingularParts singular_parts(const at::Tensor& block) {
   if (block.size(0) < block.size(1)) {
-    auto [a, b] = singular_parts(block.t());
-    return {b.t(), a.t()};
+    const SingularParts parts = singular_parts(block.t());
+    return {parts.b.t(), parts.a.t(), parts.squares};
   }
   auto [values, vectors] = at::linalg_eigh(at::mm(block.t(), block));  // ascending
   const at::Tensor sigma = values.flip(0).clamp_min(0).sqrt();
@@ -23,7 +27,7 @@ std::pair<at::Tensor, at::Tensor> singular_parts(const at::Tensor& block) {
   const at::Tensor root = at::where(present, sigma, at::ones_like(sigma)).sqrt();
   at::Tensor a = at::mm(block, all) / root;
   a = at::where(present, a, at::zeros_like(a));
-  return {a, (all * root).t()};
+  return {a, (all * root).t(), sigma.square()};
 }
 
 // The first `rank` columns of a (m, full), with zeros behind the last.
@@ -119,21 +123,50 @@ Projection::Block Projection::decompose(const at::Tensor& block, i64 group, i64 
   at::Tensor whitened = block;
   if (g) whitened = at::mm(g->t(), whitened);
   if (a) whitened = at::mm(whitened, *a);
-  auto [left, right] = singular_parts(whitened.contiguous());
+  auto [left, right, squares] = singular_parts(whitened.contiguous());
   if (g) left = at::linalg_solve_triangular(g->t(), left, /*upper=*/true);
   if (a) right = at::linalg_solve_triangular(*a, right, /*upper=*/false, /*left=*/false);
-  return {left, right};
+  return {left, right, squares};
+}
+
+Projection::Cut Projection::cut_at(const LinearSpec& spec) const {
+  const TwoFactor f = *two_factor(spec);
+  LATHE_CHECK(f.u_blocks == groups_ && f.v_blocks == slices_ && f.u_out == group_rows_ &&
+              f.v_in == slice_columns_);
+  Cut cut{std::vector<Block>(blocks_.size()), std::vector<i64>(blocks_.size(), 0)};
+  for (const ProjectionBlock& place : projection_blocks(f)) {
+    const auto i = static_cast<size_t>(place.slice * groups_ + place.group);
+    const auto rank = static_cast<i64>(place.v_rows.size());
+    cut.ranks[i] = rank;
+    cut.blocks[i] = {columns(blocks_[i].left, rank), columns(blocks_[i].right.t(), rank).t(), {}};
+  }
+  return cut;
+}
+
+at::Tensor Projection::error_of(const Cut& cut) const {
+  at::Tensor error = dense_.clone();
+  for (size_t i = 0; i < cut.blocks.size(); ++i) {
+    if (cut.ranks[i] == 0) continue;
+    const i64 k = static_cast<i64>(i) / groups_, l = static_cast<i64>(i) % groups_;
+    part(error, l, k).sub_(at::mm(cut.blocks[i].left, cut.blocks[i].right));
+  }
+  return error;
+}
+
+double Projection::error_at(const LinearSpec& spec) const {
+  const Cut cut = cut_at(spec);
+  if (blocks_.size() > 1) return weighted_error(error_of(cut), metric_);
+  const at::Tensor& squares = blocks_[0].squares;
+  const i64 kept = std::min(cut.ranks[0], squares.size(0));
+  return squares.narrow(0, kept, squares.size(0) - kept).sum().item<double>();
 }
 
 // Over D = G E A; with one group over G⁻¹ D = E A, which needs no product with G.
-void Projection::descend(std::vector<Block>& cut, const std::vector<i64>& ranks) const {
+void Projection::descend(Cut& whole) const {
+  std::vector<Block>& cut = whole.blocks;
+  const std::vector<i64>& ranks = whole.ranks;
   const bool with_gradients = groups_ > 1 && metric_.gradients.defined();
-  at::Tensor d = dense_.clone();
-  for (size_t i = 0; i < cut.size(); ++i) {
-    if (ranks[i] == 0) continue;
-    const i64 k = static_cast<i64>(i) / groups_, l = static_cast<i64>(i) % groups_;
-    part(d, l, k).sub_(at::mm(cut[i].left, cut[i].right));
-  }
+  at::Tensor d = error_of(whole);
   if (metric_.inputs.defined()) d = at::mm(d, metric_.inputs);
   if (with_gradients) d = at::mm(metric_.gradients, d);
   for (size_t i = 0; i < cut.size(); ++i) {
@@ -144,7 +177,7 @@ void Projection::descend(std::vector<Block>& cut, const std::vector<i64>& ranks)
     if (!input_roots_.empty()) step = solve(input_roots_[static_cast<size_t>(k)], step.t()).t();
     const at::Tensor before = at::mm(cut[i].left, cut[i].right);
     const Block best = decompose(before + step, l, k);
-    cut[i] = {columns(best.left, ranks[i]), columns(best.right.t(), ranks[i]).t()};
+    cut[i] = {columns(best.left, ranks[i]), columns(best.right.t(), ranks[i]).t(), {}};
     at::Tensor change = at::mm(cut[i].left, cut[i].right) - before;
     if (metric_.inputs.defined()) {
       change = at::mm(change, metric_.inputs.narrow(0, k * slice_columns_, slice_columns_));
@@ -164,27 +197,18 @@ void Projection::descend(std::vector<Block>& cut, const std::vector<i64>& ranks)
 
 std::vector<at::Tensor> Projection::factors_at(const LinearSpec& spec, int sweeps) const {
   const TwoFactor f = *two_factor(spec);
-  LATHE_CHECK(f.u_blocks == groups_ && f.v_blocks == slices_ && f.u_out == group_rows_ &&
-              f.v_in == slice_columns_);
-  const std::vector<ProjectionBlock> places = projection_blocks(f);
-  std::vector<i64> ranks(blocks_.size(), 0);
-  std::vector<Block> cut(blocks_.size());
-  for (const ProjectionBlock& place : places) {
-    const auto i = static_cast<size_t>(place.slice * groups_ + place.group);
-    ranks[i] = static_cast<i64>(place.v_rows.size());
-    cut[i] = {columns(blocks_[i].left, ranks[i]), columns(blocks_[i].right.t(), ranks[i]).t()};
-  }
+  Cut cut = cut_at(spec);
   const bool coupled = metric_.inputs.defined() || (groups_ > 1 && metric_.gradients.defined());
   if (coupled && blocks_.size() > 1) {
-    for (int sweep = 0; sweep < sweeps; ++sweep) descend(cut, ranks);
+    for (int sweep = 0; sweep < sweeps; ++sweep) descend(cut);
   }
   at::Tensor v = at::zeros({f.v_blocks, f.v_out, f.v_in}, dense_.options());
   at::Tensor u = at::zeros({f.u_blocks, f.u_out, f.u_in}, dense_.options());
   const auto index = [&](const std::vector<i64>& positions) {
     return at::tensor(positions, at::kLong).to(dense_.device());
   };
-  for (const ProjectionBlock& place : places) {
-    const Block& block = cut[static_cast<size_t>(place.slice * groups_ + place.group)];
+  for (const ProjectionBlock& place : projection_blocks(f)) {
+    const Block& block = cut.blocks[static_cast<size_t>(place.slice * groups_ + place.group)];
     v[place.slice].index_copy_(0, index(place.v_rows), block.right.contiguous());
     u[place.group].index_copy_(1, index(place.u_columns), block.left.contiguous());
   }

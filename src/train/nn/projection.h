@@ -49,14 +49,24 @@ class Projection {
   // follow where there are several and there is a metric. Ranks beyond min(in, out) of a block are
   // zero.
   std::vector<at::Tensor> factors_at(const LinearSpec& spec, int sweeps = 0) const;
+  // J of what factors_at(spec) misses; of one block known from its singular values.
+  double error_at(const LinearSpec& spec) const;
 
  private:
   struct Block {
     at::Tensor left, right;  // (rows, full) · (full, columns), the best part first
+    at::Tensor squares;      // (full) what each part takes out of the block's own J
   };
+  // All blocks, each cut at the rank that it has in spec.
+  struct Cut {
+    std::vector<Block> blocks;
+    std::vector<i64> ranks;
+  };
+  Cut cut_at(const LinearSpec& spec) const;
+  at::Tensor error_of(const Cut& cut) const;  // the dense matrix less its blocks, rows by group
   at::Tensor part(const at::Tensor& matrix, i64 group, i64 slice) const;
   Block decompose(const at::Tensor& block, i64 group, i64 slice) const;
-  void descend(std::vector<Block>& cut, const std::vector<i64>& ranks) const;
+  void descend(Cut& cut) const;
 
   i64 groups_, group_rows_, slices_, slice_columns_;
   // Rows by group: those of group l, s·L + l of the dense matrix, are [l · group_rows, …).
