@@ -5,6 +5,7 @@
 
 namespace lathe {
 
+int cmd_bench(int argc, char** argv);
 int cmd_describe(int argc, char** argv);
 int cmd_tokenizer(int argc, char** argv);
 int cmd_data(int argc, char** argv);

@@ -31,7 +31,7 @@ constexpr Command kCommands[] = {
     {"import", "make a model directory of another program's model", cmd_import},
     {"export", "write a model for other programs: Hugging Face, GGUF", cmd_export},
     {"factorize", "make a model smaller: structured linears in closed form", exec_train},
-    {"bench", "measure speed", exec_train},
+    {"bench", "measure speed", cmd_bench},
     {"study", "train a grid of runs: specs, budgets, seeds", cmd_study},
     {"report", "compare training runs: tables, charts, scaling fits", cmd_report},
 };

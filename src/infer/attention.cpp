@@ -89,7 +89,7 @@ class Attention {
     const i64 row = task.row + task.first;
     float* scores = w.scores.grow<float>(static_cast<size_t>(task.n * keys));
     w.gemm({.m = task.n, .n = keys, .k = E, .lda = width_, .ldb = E, .ldc = keys},
-           qkv_ + row * width_ + task.head * E, k, nullptr, scores);
+           qkv_ + row * width_ + task.head * E, k, scores);
     for (i64 t = 0; t < task.n; ++t) {
       const i64 seen = before + t + 1;
       float* line = scores + t * keys;
@@ -103,7 +103,7 @@ class Attention {
             .ldb = E,
             .ldc = out_width_,
             .b_transposed = false},
-           scores, v, nullptr, out_ + row * out_width_ + task.head * E);
+           scores, v, out_ + row * out_width_ + task.head * E);
   }
 
  private:

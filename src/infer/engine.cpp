@@ -20,9 +20,9 @@ Engine::Engine(const std::string& path, const std::string& given, int n_threads)
 
 Engine::Engine(ModelDirectory opened, const std::string& given, int n_threads)
     : directory(opened.path),
-      model(make_model(std::move(opened.plan), opened.weights, choose_residence(*opened.weights))),
-      tokenizer(load_fitting(given.empty() ? opened.tokenizer : given, *model)),
       pool(n_threads),
+      model(make_model(std::move(opened.plan), *opened.weights, pool)),
+      tokenizer(load_fitting(given.empty() ? opened.tokenizer : given, *model)),
       state(pool) {}
 
 }  // namespace lathe::infer

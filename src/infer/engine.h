@@ -18,9 +18,9 @@ struct Engine {
   Engine(const std::string& directory, const std::string& tokenizer, int n_threads);
 
   std::string directory;
+  ThreadPool pool;
   std::unique_ptr<const Model> model;
   std::unique_ptr<const Tokenizer> tokenizer;
-  ThreadPool pool;
   State state;
 
  private:

@@ -57,13 +57,12 @@ class Pass {
     x_ = grow(s_.x, e.spec.width);
     const i64 width = e.spec.width;
     i64 first = 0;
+    if (e.positions.data) grow(s_.added, width);
     for (const Run& run : runs_) {
       s_.for_rows(static_cast<i64>(run.tokens.size()), [&](i64 t) {
         float* row = x_ + (first + t) * width;
-        read_row(e.tokens, run.tokens[static_cast<size_t>(t)], row);
-        if (e.positions.data) {
-          add_row(e.positions, s_.positions[static_cast<size_t>(first + t)], row);
-        }
+        read_panel_row(s_.k, e.tokens, run.tokens[static_cast<size_t>(t)], row);
+        if (e.positions.data) add_row(e.positions, first + t, row);
       });
       first += static_cast<i64>(run.tokens.size());
     }
@@ -196,22 +195,12 @@ class Pass {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
   }
 
-  void read_row(const WeightView& w, i64 row, float* to) const {
-    stored_kernels(s_.k, w.dtype).widen(row_of(w, row, 0), to, w.cols);
-  }
-
-  void add_row(const WeightView& w, i64 row, float* to) const {
-    constexpr i64 kPiece = 256;
-    float wide[kPiece];
-    for (i64 c = 0; c < w.cols; c += kPiece) {
-      const i64 n = std::min(kPiece, w.cols - c);
-      stored_kernels(s_.k, w.dtype).widen(row_of(w, row, c), wide, n);
-      s_.k.axpy(1.0f, wide, to + c, n);
-    }
-  }
-
-  static const char* row_of(const WeightView& w, i64 row, i64 column) {
-    return static_cast<const char*>(w.data) + stored_bytes(w.dtype, row * w.cols + column);
+  // The embedding of row's position; through the row's part of s_.added.
+  void add_row(const PanelView& positions, i64 row, float* to) const {
+    const i64 width = positions.cols;
+    float* wide = s_.added.as<float>() + row * width;
+    read_panel_row(s_.k, positions, s_.positions[static_cast<size_t>(row)], wide);
+    s_.k.axpy(1.0f, wide, to, width);
   }
 
   float* grow(Buffer& buffer, i64 width) const {

@@ -7,8 +7,10 @@
 
 #include "base/error.h"
 #include "base/memory_limits.h"
+#include "base/numeric.h"
 #include "kernels/dispatch.h"
 #include "model/tensor_list.h"
+#include "weights/number_formats.h"
 
 namespace lathe::infer {
 
@@ -40,40 +42,30 @@ Buffer with_kernel_first(const TensorView& t) {
   return turned;
 }
 
-// Walks the plan and hands out the source's tensors: matrices in their stored type, everything else
-// as f32.
+// Walks the plan and hands out the source's tensors: matrices in panels of their stored type,
+// everything else as f32.
 class Builder {
  public:
-  Builder(Model& model, Residence residence) : model_(model) {
+  Builder(Model& model, const WeightSource& weights, ThreadPool& pool)
+      : model_(model), weights_(weights) {
     const std::vector<TensorInfo> list = tensor_list(model.plan);
-    check_weights(*model.weights, list, runnable());
-    switch (residence) {
-      case Residence::kMapped:
-        model_.weights->read_ahead();
-        break;
-      case Residence::kHugePages:
-        gather(list);
-        break;
-    }
+    check_weights(weights, list, runnable());
+    weights.read_ahead();
+    make_panels(list, pool);
     for (const TensorInfo& info : list) {
-      const TensorView& t = model.weights->get(info.name);
+      const TensorView& t = weights.get(info.name);
       model_.weight_bytes += static_cast<i64>(t.bytes.size());
-      if (!placed_.contains(info.name)) placed_.emplace(info.name, place(info, t));
+      if (!info.matrix) vectors_.emplace(info.name, widened(t));
     }
-    if (residence == Residence::kHugePages) model_.weights.reset();
   }
 
   LoadedStage operator()(const EmbedStage& s) {
-    Embed embed{s, matrix(kTokenEmbedding, 1, s.vocab_size, s.width), {}};
-    if (s.learned_positions) {
-      embed.positions = matrix(kPositionEmbedding, 1, s.context_length, s.width);
-    }
-    return embed;
+    return Embed{s, matrix(kTokenEmbedding),
+                 s.learned_positions ? matrix(kPositionEmbedding) : PanelView{}};
   }
   LoadedStage operator()(const BlocksStage& s) { return Blocks{blocks(s.blocks)}; }
   LoadedStage operator()(const ProjectStage& s) {
-    Project p{s, 0, matrix(tensor_name(s.name, "weight"), 1, s.out, s.kernel_size * s.in),
-              vector(tensor_name(s.name, "bias"))};
+    Project p{s, 0, matrix(tensor_name(s.name, "weight")), vector(tensor_name(s.name, "bias"))};
     if (s.kernel_size > 1) p.index = n_memories_++;
     return p;
   }
@@ -95,73 +87,73 @@ class Builder {
   }
   LoadedStage operator()(const NormStage& s) { return FinalNorm{norm(kFinalNorm, s.norm)}; }
   LoadedStage operator()(const HeadStage& s) {
-    return Head{s, matrix(s.tied ? kTokenEmbedding : kHead, 1, s.vocab_size, s.in)};
+    return Head{s, matrix(s.tied ? kTokenEmbedding : kHead)};
   }
 
  private:
-  // A tensor in memory.
-  struct Placed {
-    DType dtype;
-    const void* data;
-  };
-  static bool is_turned(const TensorInfo& info) {
-    return info.matrix && !info.linear && info.shape.size() == 3;
+  // As products see a matrix: (out, in · kernel) where it is a convolution's (out, in, kernel).
+  static PanelView shape_of(const TensorInfo& info, DType dtype) {
+    const std::vector<i64>& shape = info.shape;
+    if (shape.size() == 2) return {dtype, nullptr, 1, shape[0], shape[1]};
+    if (info.linear) return {dtype, nullptr, shape[0], shape[1], shape[2]};
+    return {dtype, nullptr, 1, shape[0], shape[1] * shape[2]};
   }
-  // Copies all matrices into one buffer, so that small ones share its huge pages.
-  void gather(const std::vector<TensorInfo>& list) {
-    constexpr size_t kAlignment = 64;
-    const auto aligned = [](size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; };
-    size_t total = 0;
-    const auto each = [&](const auto& visit) {
-      for (const TensorInfo& info : list) {
-        if (info.matrix && !is_turned(info)) visit(info, model_.weights->get(info.name));
-      }
-    };
-    each([&](const TensorInfo&, const TensorView& t) { total += aligned(t.bytes.size()); });
-    Buffer buffer(total);
-    char* next = buffer.as<char>();
-    each([&](const TensorInfo& info, const TensorView& t) {
-      if (!t.bytes.empty()) std::memcpy(next, t.bytes.data(), t.bytes.size());
-      placed_.emplace(info.name, Placed{t.dtype, next});
-      next += aligned(t.bytes.size());
-    });
-    model_.copies.push_back(std::move(buffer));
-  }
-  Placed place(const TensorInfo& info, const TensorView& t) {
-    if (is_turned(info)) return keep(t.dtype, with_kernel_first(t));
-    // A file from elsewhere may align nothing; ours align every tensor to its element.
-    const auto unit = static_cast<size_t>(std::min<i64>(stored_type(t.dtype).block_bytes, 4));
-    const bool aligned = reinterpret_cast<uintptr_t>(t.bytes.data()) % unit == 0;
-    if (info.matrix && aligned) return {t.dtype, t.bytes.data()};
-    if (info.matrix || t.dtype == DType::kF32) {
-      Buffer copy(t.bytes.size());
-      if (!t.bytes.empty()) std::memcpy(copy.data(), t.bytes.data(), t.bytes.size());
-      return keep(t.dtype, std::move(copy));
+  // All matrices into one buffer, so that small ones share its huge pages.
+  void make_panels(const std::vector<TensorInfo>& list, ThreadPool& pool) {
+    constexpr i64 kAlignment = 64;
+    i64 total = 0;
+    for (const TensorInfo& info : list) {
+      if (!info.matrix) continue;
+      PanelView view = shape_of(info, weights_.get(info.name).dtype);
+      panels_.emplace(info.name, view);
+      total += div_up(panel_bytes(kernels(), view), kAlignment) * kAlignment;
     }
-    Buffer wide(static_cast<size_t>(stored_bytes(DType::kF32, t.numel())));
-    stored_kernels(kernels(), t.dtype).widen(t.bytes.data(), wide.as<float>(), t.numel());
-    return keep(DType::kF32, std::move(wide));
+    const i64 available = available_memory();
+    if (available > 0 && total > available) {
+      fail(
+          "[model] {} needs {} MB of memory, {} MB are available; free some, or take a smaller one",
+          weights_.where(), total >> 20, available >> 20);
+    }
+    model_.panels = Buffer(static_cast<size_t>(total));
+    char* next = model_.panels.as<char>();
+    for (const TensorInfo& info : list) {
+      if (!info.matrix) continue;
+      PanelView& view = panels_.at(info.name);
+      view.data = next;
+      const TensorView& t = weights_.get(info.name);
+      Buffer copy;
+      pack_panels(kernels(), pool, view, rows_of(info, t, copy), next);
+      next += div_up(panel_bytes(kernels(), view), kAlignment) * kAlignment;
+    }
   }
-  Placed keep(DType dtype, Buffer buffer) {
-    model_.copies.push_back(std::move(buffer));
-    return {dtype, model_.copies.back().data()};
+  // The matrix's rows, in `copy` where the source has them in another order or not aligned: ours
+  // align every tensor to its element, a file from elsewhere may align nothing.
+  static const void* rows_of(const TensorInfo& info, const TensorView& t, Buffer& copy) {
+    if (!info.linear && info.shape.size() == 3) {
+      copy = with_kernel_first(t);
+      return copy.data();
+    }
+    const auto unit = static_cast<size_t>(std::min<i64>(stored_type(t.dtype).block_bytes, 4));
+    if (t.bytes.empty() || reinterpret_cast<uintptr_t>(t.bytes.data()) % unit == 0) {
+      return t.bytes.data();
+    }
+    copy = Buffer(t.bytes.size());
+    std::memcpy(copy.data(), t.bytes.data(), t.bytes.size());
+    return copy.data();
+  }
+  const float* widened(const TensorView& t) {
+    Buffer wide(static_cast<size_t>(stored_bytes(DType::kF32, t.numel())));
+    to_f32(t.dtype, t.bytes.data(), t.numel(), wide.as<float>());
+    model_.vectors.push_back(std::move(wide));
+    return model_.vectors.back().as<float>();
   }
 
-  WeightView matrix(const std::string& name, i64 n_blocks, i64 rows, i64 cols) const {
-    const Placed& p = placed_.at(name);
-    return {p.dtype, p.data, n_blocks, rows, cols};
-  }
-  const float* vector(const std::string& name) const {
-    return static_cast<const float*>(placed_.at(name).data);
-  }
+  const PanelView& matrix(const std::string& name) const { return panels_.at(name); }
+  const float* vector(const std::string& name) const { return vectors_.at(name); }
   Linear linear(const std::string& part, const LinearSpec& spec) const {
     Linear l{spec, two_factor(spec), {}, nullptr};
     for (const Factor& factor : factors(spec)) {
-      // (blocks, rows, cols), or a single one.
-      const std::vector<i64>& shape = factor.shape;
-      const size_t n = shape.size();
-      l.weights.push_back(matrix(tensor_name(part, factor.name), n == 3 ? shape[0] : 1,
-                                 shape[n - 2], shape[n - 1]));
+      l.weights.push_back(matrix(tensor_name(part, factor.name)));
     }
     if (spec.bias) l.bias = vector(tensor_name(part, "bias"));
     return l;
@@ -193,28 +185,27 @@ class Builder {
   }
 
   Model& model_;
-  std::unordered_map<std::string, Placed> placed_;
+  const WeightSource& weights_;
+  std::unordered_map<std::string, PanelView> panels_;
+  std::unordered_map<std::string, const float*> vectors_;
   i64 n_memories_ = 0;
 };
 
 }  // namespace
 
-Residence choose_residence(const WeightSource& weights) {
-  i64 bytes = 0;
-  for (const TensorView& t : weights.tensors()) bytes += static_cast<i64>(t.bytes.size());
-  return bytes <= available_memory() / 2 ? Residence::kHugePages : Residence::kMapped;
-}
-
-std::unique_ptr<const Model> make_model(Plan plan, std::shared_ptr<const WeightSource> weights,
-                                        Residence residence) {
+std::unique_ptr<const Model> make_model(Plan plan, const WeightSource& weights, ThreadPool& pool) {
   auto model = std::make_unique<Model>();
   model->plan = std::move(plan);
-  model->weights = std::move(weights);
-  Builder builder(*model, residence);
+  Builder builder(*model, weights, pool);
   for (const Stage& stage : model->plan.stages) {
     model->stages.push_back(std::visit(builder, stage));
   }
   return model;
+}
+
+std::unique_ptr<const Model> make_model(Plan plan, const WeightSource& weights) {
+  ThreadPool one(1);
+  return make_model(std::move(plan), weights, one);
 }
 
 }  // namespace lathe::infer

@@ -1,4 +1,5 @@
-// A model in memory, ready to run: the plan's stages with their weights in the stored type.
+// A model in memory, ready to run: the plan's stages with their matrices in panels
+// (kernels/kernels.h).
 #pragma once
 
 #include <memory>
@@ -18,9 +19,9 @@ namespace lathe::infer {
 // All pointers and views below are borrowed from the Model.
 struct Linear {
   LinearSpec spec;
-  std::optional<TwoFactor> shape;   // nothing for dense
-  std::vector<WeightView> weights;  // those of factors(spec), in their order
-  const float* bias = nullptr;      // (out), or null
+  std::optional<TwoFactor> shape;  // nothing for dense
+  std::vector<PanelView> weights;  // those of factors(spec), in their order
+  const float* bias = nullptr;     // (out), or null
 };
 
 struct Norm {
@@ -40,8 +41,8 @@ struct Block {
 
 struct Embed {
   EmbedStage spec;
-  WeightView tokens;     // (vocab_size, width)
-  WeightView positions;  // (context_length, width); no data where they are not learned
+  PanelView tokens;     // (vocab_size, width)
+  PanelView positions;  // (context_length, width); no data where they are not learned
 };
 struct Blocks {
   std::vector<Block> blocks;
@@ -49,8 +50,8 @@ struct Blocks {
 // The convolution as a linear map of kernel_size inputs in a row, oldest first.
 struct Project {
   ProjectStage spec;
-  i64 index = 0;      // among the projections with a memory: its slot in the KvCache
-  WeightView weight;  // (out, kernel_size · in)
+  i64 index = 0;     // among the projections with a memory: its slot in the KvCache
+  PanelView weight;  // (out, kernel_size · in)
   const float* bias = nullptr;
 };
 struct Path {
@@ -67,7 +68,7 @@ struct FinalNorm {
 };
 struct Head {
   HeadStage spec;
-  WeightView weight;  // (vocab_size, in)
+  PanelView weight;  // (vocab_size, in)
 };
 using LoadedStage = std::variant<Embed, Blocks, Project, Fork, FinalNorm, Head>;
 
@@ -76,22 +77,16 @@ struct Model {
   Plan plan;
   std::vector<LoadedStage> stages;  // one for one those of the plan
   i64 weight_bytes = 0;             // of all tensors as stored
-  // What the stages point into: the source, null where nothing is used in place, and copies.
-  std::shared_ptr<const WeightSource> weights;
-  std::vector<Buffer> copies;
+  // What the stages point into: the panels of all matrices, and each vector.
+  Buffer panels;
+  std::vector<Buffer> vectors;
 };
 
-// Where matrices lie while the model runs: where their source has them, which takes no memory of
-// its own; or copied into huge pages, which few systems give to files, and with which decoding is
-// faster (f32 of 295 MB on AVX2, two cores: 89 tokens/s against 83).
-enum class Residence { kMapped, kHugePages };
-
-// kHugePages where twice the bytes of `weights` are available.
-Residence choose_residence(const WeightSource& weights);
-
-// Takes the weights of `plan` from `weights`. Error unless its tensors are exactly those of
-// tensor_list(plan), of types that the kernels can run.
-std::unique_ptr<const Model> make_model(Plan plan, std::shared_ptr<const WeightSource> weights,
-                                        Residence residence = Residence::kMapped);
+// Takes the weights of `plan` from `weights`, which may go afterwards, on the pool's threads. Error
+// unless its tensors are exactly those of tensor_list(plan), of types that the kernels can run, and
+// there is memory for them.
+std::unique_ptr<const Model> make_model(Plan plan, const WeightSource& weights, ThreadPool& pool);
+// On one thread.
+std::unique_ptr<const Model> make_model(Plan plan, const WeightSource& weights);
 
 }  // namespace lathe::infer

@@ -9,7 +9,9 @@ State::State(ThreadPool& threads)
     : pool(threads),
       k(kernels()),
       matmul(k, threads),
-      workers(static_cast<size_t>(threads.size())) {}
+      workers(static_cast<size_t>(threads.size())) {
+  limit_gemm_isa(k);
+}
 
 const RopeTable& State::rotation(const RopeSpec& rope) {
   for (const RopeTable& table : rotations) {

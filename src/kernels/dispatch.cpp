@@ -1,7 +1,5 @@
 #include "kernels/dispatch.h"
 
-#include <cstring>
-
 #include "base/error.h"
 #include "kernels/row_named.h"
 
@@ -16,15 +14,8 @@ const Kernels& kernels_for(CpuIsa isa) {
       return kKernelsAvx2;
     case CpuIsa::kAvx512:
       return kKernelsAvx512;
-    case CpuIsa::kAvx512Bf16: {
-      // The same loops: only matrix products multiply bf16 as it is (has_bf16_dot()).
-      static const Kernels table = [] {
-        Kernels same = kKernelsAvx512;
-        same.isa = "avx512_bf16";
-        return same;
-      }();
-      return table;
-    }
+    case CpuIsa::kAvx512Bf16:
+      return kKernelsAvx512Bf16;
 #else
     default:
       break;
@@ -45,7 +36,5 @@ const ActivationKernel& activation_kernel(const Kernels& table, std::string_view
 const NormKernel& norm_kernel(const Kernels& table, std::string_view name) {
   return row_named(table.norms, table.n_norms, name);
 }
-
-bool has_bf16_dot(const Kernels& table) { return std::strcmp(table.isa, "avx512_bf16") == 0; }
 
 }  // namespace lathe

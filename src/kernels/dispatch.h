@@ -18,14 +18,16 @@ const Kernels& kernels();
 inline const StoredKernels& stored_kernels(const Kernels& kernels, DType type) {
   return kernels.stored[static_cast<size_t>(type)];
 }
+// How weights of a type are multiplied.
+inline const PanelKernels& panel_kernels(const Kernels& kernels, DType type) {
+  return kernels.panels[static_cast<size_t>(type)];
+}
+
 // Whether weights of that type can be run, not only kept.
-inline bool is_runnable(DType type) { return stored_kernels(kernels(), type).gemv != nullptr; }
+inline bool is_runnable(DType type) { return panel_kernels(kernels(), type).multiply != nullptr; }
 
 // The kernel of that name. That every name of a spec has one in every table is a test's to see.
 const ActivationKernel& activation_kernel(const Kernels& kernels, std::string_view name);
 const NormKernel& norm_kernel(const Kernels& kernels, std::string_view name);
-
-// Whether a CPU that this table is for multiplies bf16 by itself.
-bool has_bf16_dot(const Kernels& kernels);
 
 }  // namespace lathe

@@ -5,6 +5,10 @@
 namespace lathe {
 namespace {
 #include "kernels/vec_avx512.inc"
+//
+#include "kernels/panels.inc"
+constexpr auto kMultiplyBf16Panels = nullptr;
+//
 #include "kernels/vector_kernels.inc"
 }  // namespace
 

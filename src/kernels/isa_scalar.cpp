@@ -3,6 +3,10 @@
 namespace lathe {
 namespace {
 #include "kernels/vec_scalar.inc"
+//
+#include "kernels/panels.inc"
+constexpr auto kMultiplyBf16Panels = nullptr;
+//
 #include "kernels/vector_kernels.inc"
 }  // namespace
 

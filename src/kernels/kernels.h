@@ -27,9 +27,45 @@ struct StoredKernels {
   void (*gemv)(const void* w, const float* x, const float* bias, float* y, const GemvShape&);
   // y[t·ldy + c] = Σ_r x[t·ldx + r] · w[r·ldw + c]: rows weighted and summed (attention's values).
   void (*weighted_rows)(const void* w, const float* x, float* y, const GemvShape&);
-  // n values to f32, and back, to the nearest: a type without `narrow` is not written at run time.
+  // n values to f32, and back, to the nearest, but for subnormal ones, which may become 0: a type
+  // without `narrow` is not written at run time.
   void (*widen)(const void* x, float* y, i64 n);
   void (*narrow)(const float* x, void* y, i64 n);
+};
+
+// Columns of a panel that are gone through together where there are many vectors, so that its part
+// and theirs stay in the nearer caches.
+inline constexpr i64 kPanelDepth = 384;
+
+// y[t·ldy + r] (+)= bias[r] + Σ_c w[r, c] · x[t·ldx + c] for the rows of some panels.
+struct PanelProduct {
+  const void* panels = nullptr;  // of the whole matrix
+  i64 rows = 0, cols = 0;
+  const void* x =
+      nullptr;  // (n, cols) f32, or bf16 where said so; ldx elements from one to the next
+  i64 ldx = 0, n = 0;
+  const float* bias = nullptr;  // (rows), or null
+  float* y = nullptr;           // (n, rows)
+  i64 ldy = 0;
+  bool add = false;         // to what y holds
+  void* scratch = nullptr;  // panel_rows · kPanelDepth floats, or null
+};
+
+// What products with weights of a stored type read: the matrix in panels of panel_rows rows, which
+// lie beside one another column by column. One row a type; null where it cannot be run.
+struct PanelKernels {
+  i64 panel_rows;
+  // Bytes of a matrix.
+  i64 (*bytes)(i64 rows, i64 cols);
+  // Fills panels [first, last) from weights (rows, cols), row-major in their stored type.
+  void (*pack)(const void* w, i64 rows, i64 cols, i64 first, i64 last, void* panels);
+  // One row back, as f32.
+  void (*read_row)(const void* panels, i64 rows, i64 cols, i64 row, float* y);
+  // Panels [first, last). A result does not depend on n or on the range.
+  void (*multiply)(const PanelProduct& product, i64 first, i64 last);
+  // The same for x of bf16, with its columns and ldx even and 0 behind the last; null where the CPU
+  // does not multiply bf16 by itself.
+  void (*multiply_bf16)(const PanelProduct& product, i64 first, i64 last);
 };
 
 // The nonlinearity of a feed-forward layer, by its name in specs: y (width) from x, which has as
@@ -50,6 +86,7 @@ struct Kernels {
   const char* isa;
 
   const StoredKernels* stored;          // by DType; see stored_kernels() in dispatch.h
+  const PanelKernels* panels;           // by DType; see panel_kernels() there
   const ActivationKernel* activations;  // by name; see activation_kernel() there
   i64 n_activations;
   const NormKernel* norms;  // by name; see norm_kernel() there
@@ -71,5 +108,6 @@ struct Kernels {
 extern const Kernels kKernelsScalar;
 extern const Kernels kKernelsAvx2;
 extern const Kernels kKernelsAvx512;
+extern const Kernels kKernelsAvx512Bf16;
 
 }  // namespace lathe

@@ -1,13 +1,13 @@
 #include "kernels/matmul.h"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "base/error.h"
 #include "base/numeric.h"
 #include "kernels/buffer.h"
 #include "kernels/dispatch.h"
-#include "kernels/onednn.h"
 
 namespace lathe {
 
@@ -15,188 +15,220 @@ namespace {
 
 // Below this many multiply-adds a loop is not worth waking the other threads.
 constexpr i64 kMinSharedMacs = 1 << 14;
-// Rows of weights widened at a time where they are not multiplied as they are: they stay in L2.
-constexpr i64 kWidenRows = 64;
+// Vectors that go through all of a task's panels before the next ones: as their columns of
+// kPanelDepth fit the second-level cache.
+constexpr i64 kVectorBlock = 192;
+
+i64 panels_of(const PanelKernels& p, const PanelView& w) { return div_up(w.rows, p.panel_rows); }
+
+// Whether bf16 weights are multiplied faster by the CPU's instruction for bf16 than widened to f32:
+// twice as fast on Zen 4, half as fast on an Intel CPU whose AMX is hidden. Measured once.
+bool measure_bf16(const Kernels& kernels) {
+  const PanelKernels& p = panel_kernels(kernels, DType::kBf16);
+  if (!p.multiply_bf16) return false;
+  const i64 rows = 4 * p.panel_rows, cols = kPanelDepth, n = 96;
+  Buffer panels(static_cast<size_t>(p.bytes(rows, cols)));
+  Buffer x(static_cast<size_t>(n * cols) * sizeof(float));
+  Buffer y(static_cast<size_t>(n * rows) * sizeof(float));
+  Buffer scratch(static_cast<size_t>(p.panel_rows * kPanelDepth) * sizeof(float));
+  const PanelProduct product{.panels = panels.data(),
+                             .rows = rows,
+                             .cols = cols,
+                             .x = x.data(),
+                             .ldx = cols,
+                             .n = n,
+                             .y = y.as<float>(),
+                             .ldy = rows,
+                             .scratch = scratch.data()};
+  using Clock = std::chrono::steady_clock;
+  auto narrow = Clock::duration::max(), wide = narrow;
+  for (int i = 0; i < 5; ++i) {
+    const auto start = Clock::now();
+    p.multiply_bf16(product, 0, 4);
+    const auto between = Clock::now();
+    p.multiply(product, 0, 4);
+    narrow = std::min(narrow, between - start);
+    wide = std::min(wide, Clock::now() - between);
+  }
+  return narrow < wide;
+}
+
+bool bf16_products_pay(const Kernels& kernels) {
+  static const bool pay = measure_bf16(kernels);
+  return pay;
+}
 
 }  // namespace
+
+i64 panel_bytes(const Kernels& kernels, const PanelView& shape) {
+  return shape.n_blocks * panel_kernels(kernels, shape.dtype).bytes(shape.rows, shape.cols);
+}
+
+void pack_panels(const Kernels& kernels, ThreadPool& pool, const PanelView& shape, const void* from,
+                 void* to) {
+  const PanelKernels& p = panel_kernels(kernels, shape.dtype);
+  const i64 source = stored_bytes(shape.dtype, shape.rows * shape.cols);
+  const i64 target = p.bytes(shape.rows, shape.cols), panels = panels_of(p, shape);
+  constexpr i64 kAtOnce = 8;
+  const i64 parts = div_up(panels, kAtOnce);
+  pool.parallel_for(shape.n_blocks * parts, [&](i64 task, int) {
+    const i64 block = task / parts, first = task % parts * kAtOnce;
+    p.pack(static_cast<const char*>(from) + block * source, shape.rows, shape.cols, first,
+           std::min(panels, first + kAtOnce), static_cast<char*>(to) + block * target);
+  });
+}
+
+void read_panel_row(const Kernels& kernels, const PanelView& w, i64 row, float* y) {
+  panel_kernels(kernels, w.dtype).read_row(w.data, w.rows, w.cols, row, y);
+}
 
 struct Matmul::Impl {
   const Kernels& k;
   ThreadPool& pool;
-  std::vector<Gemm> gemm;       // one a worker
-  std::vector<Buffer> widened;  // one a worker
-  Buffer packed_x, packed_y;
+  std::vector<Buffer> scratch;  // one a worker
+  Buffer gathered, narrowed, scattered;
 
   Impl(const Kernels& kernels, ThreadPool& threads)
-      : k(kernels), pool(threads), widened(threads.size()) {
-    for (int i = 0; i < threads.size(); ++i) gemm.emplace_back();
-  }
+      : k(kernels), pool(threads), scratch(static_cast<size_t>(threads.size())) {}
 
-  void run_gemv(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
-                float* y, const Layout& yl);
-  void run_gemm(i64 n, const float* x, const Layout& xl, const WeightView& w, const float* bias,
-                float* y, const Layout& yl);
-  const void* pack(i64 n, const float* x, const Layout& xl, const WeightView& w, DType type);
-  void product(int worker, const WeightView& w, i64 first_row, GemmShape shape, const void* x,
-               const float* bias, float* y);
+  const float* gather(i64 n, const float* x, const Layout& xl, const PanelView& w);
+  const void* narrow(i64 n, const float* x, const Layout& xl, const PanelView& w, i64 width);
+  void scatter(i64 n, const float* from, const PanelView& w, float* y, const Layout& yl,
+               const float* bias);
+  template <class Rows>
+  void for_rows(i64 n, const Rows& rows);
 };
 
-namespace {
-
-const char* at(const WeightView& w, i64 row) {
-  return static_cast<const char*>(w.data) + stored_bytes(w.dtype, row * w.cols);
+template <class Rows>
+void Matmul::Impl::for_rows(i64 n, const Rows& rows) {
+  constexpr i64 kAtOnce = 8;
+  if (n <= kAtOnce) {
+    for (i64 t = 0; t < n; ++t) rows(t);
+    return;
+  }
+  pool.parallel_for(div_up(n, kAtOnce), [&](i64 group, int) {
+    for (i64 t = group * kAtOnce; t < std::min(n, (group + 1) * kAtOnce); ++t) rows(t);
+  });
 }
 
-// Whether each vector's blocks already lie one behind the other.
-bool is_packed(const Layout& l, i64 width, i64 n_blocks) {
-  return l.step == 1 && (n_blocks == 1 || l.block == width);
-}
-
-}  // namespace
-
-// x as dense rows of n_blocks · cols values of `type`, gathered into packed_x.
-const void* Matmul::Impl::pack(i64 n, const float* x, const Layout& xl, const WeightView& w,
-                               DType type) {
+// x as dense rows of n_blocks · cols values.
+const float* Matmul::Impl::gather(i64 n, const float* x, const Layout& xl, const PanelView& w) {
   const i64 width = w.n_blocks * w.cols;
-  const size_t count = static_cast<size_t>(n * width);
-  const bool gather = !is_packed(xl, w.cols, w.n_blocks), narrow = type != DType::kF32;
-  const StoredKernels& to_type = stored_kernels(k, type);
-  // The gathered rows in f32, then behind all of those the rows of `type`, no wider than f32.
-  float* gathered = packed_x.grow<float>(
-      count + (narrow ? static_cast<size_t>(div_up(stored_bytes(type, n * width), 4)) : 0));
-  char* narrowed = reinterpret_cast<char*>(gathered + count);
-  pool.parallel_for(div_up(n, 8), [&](i64 group, int) {
-    for (i64 t = group * 8; t < std::min(n, group * 8 + 8); ++t) {
-      const float* row = x + t * xl.row;
-      if (gather) {
-        float* to = gathered + t * width;
-        for (i64 b = 0; b < w.n_blocks; ++b) {
-          for (i64 c = 0; c < w.cols; ++c) to[b * w.cols + c] = row[b * xl.block + c * xl.step];
-        }
-        row = to;
-      }
-      if (narrow) to_type.narrow(row, narrowed + stored_bytes(type, t * width), width);
+  float* all = gathered.grow<float>(static_cast<size_t>(n * width));
+  for_rows(n, [&](i64 t) {
+    const float* row = x + t * xl.row;
+    float* to = all + t * width;
+    for (i64 b = 0; b < w.n_blocks; ++b) {
+      for (i64 c = 0; c < w.cols; ++c) to[b * w.cols + c] = row[b * xl.block + c * xl.step];
     }
   });
-  if (narrow) return narrowed;
-  return gathered;
+  return all;
 }
 
-void Matmul::Impl::run_gemv(i64 n, const float* x, const Layout& xl, const WeightView& w,
-                            const float* bias, float* y, const Layout& yl) {
-  Layout from = xl;
-  if (xl.step != 1) {
-    from = {w.n_blocks * w.cols, w.cols, 1};
-    x = static_cast<const float*>(pack(n, x, xl, w, DType::kF32));
-  }
-  const StoredKernels& stored = stored_kernels(k, w.dtype);
-  const auto rows_of = [&](i64 first, i64 last) {  // rows counted through all blocks
-    while (first < last) {
-      const i64 b = first / w.rows, r = first % w.rows;
-      const i64 count = std::min(last - first, w.rows - r);
-      const GemvShape shape{.rows = count,
-                            .cols = w.cols,
-                            .ldw = w.cols,
-                            .n = n,
-                            .ldx = from.row,
-                            .ldy = yl.row,
-                            .step = yl.step};
-      const i64 place = b * yl.block + r * yl.step;
-      const float* shift = bias ? bias + place : nullptr;
-      const float* xb = x + b * from.block;
-      stored.gemv(at(w, first), xb, shift, y + place, shape);
-      first += count;
+// x, whose steps are 1, as bf16: `width` columns a block, those beyond cols 0.
+const void* Matmul::Impl::narrow(i64 n, const float* x, const Layout& xl, const PanelView& w,
+                                 i64 width) {
+  auto* all = narrowed.grow<uint16_t>(static_cast<size_t>(n * w.n_blocks * width));
+  const StoredKernels& bf16 = stored_kernels(k, DType::kBf16);
+  for_rows(n, [&](i64 t) {
+    for (i64 b = 0; b < w.n_blocks; ++b) {
+      uint16_t* to = all + (t * w.n_blocks + b) * width;
+      bf16.narrow(x + t * xl.row + b * xl.block, to, w.cols);
+      if (width > w.cols) to[w.cols] = 0;
     }
-  };
-  const i64 rows = w.n_blocks * w.rows;
-  if (rows * w.cols * n < kMinSharedMacs || pool.size() == 1) return rows_of(0, rows);
-  // A few slices a thread, so that a thread that started late does less.
-  const i64 slices = std::min<i64>(pool.size() * 4, rows);
-  const i64 step = div_up(div_up(rows, slices), 4) * 4;
-  pool.parallel_for(div_up(rows, step), [&](i64 slice, int) {
-    rows_of(slice * step, std::min(rows, slice * step + step));
   });
+  return all;
 }
 
-// shape.n rows of the weights from first_row on, widened where need be.
-void Matmul::Impl::product(int worker, const WeightView& w, i64 first_row, GemmShape shape,
-                           const void* x, const float* bias, float* y) {
-  Gemm& multiply = gemm[static_cast<size_t>(worker)];
-  if (w.dtype == shape.dtype) return multiply(shape, x, at(w, first_row), bias, y);
-  const i64 all = shape.n;
-  float* wide =
-      widened[static_cast<size_t>(worker)].grow<float>(static_cast<size_t>(kWidenRows * w.cols));
-  for (i64 r = 0; r < all; r += kWidenRows) {
-    shape.n = std::min(kWidenRows, all - r);
-    stored_kernels(k, w.dtype).widen(at(w, first_row + r), wide, shape.n * w.cols);
-    multiply(shape, x, wide, bias ? bias + r : nullptr, y + r);
-  }
-}
-
-void Matmul::Impl::run_gemm(i64 n, const float* x, const Layout& xl, const WeightView& w,
-                            const float* bias, float* y, const Layout& yl) {
-  const DType type = gemm_type(w.dtype, k);
-  const void* from = x;
-  Layout in = xl;
-  if (type != DType::kF32 || xl.step != 1) {
-    from = pack(n, x, xl, w, type);
-    in = {w.n_blocks * w.cols, w.cols, 1};
-  }
-  const bool scatter = yl.step != 1;
-  const i64 out_width = w.n_blocks * w.rows;
-  float* to = y;
-  Layout out = yl;
-  if (scatter) {
-    to = packed_y.grow<float>(static_cast<size_t>(n * out_width));
-    out = {out_width, w.rows, 1};
-  }
-  // Slices of rows of one block, a multiple of 64 wide, the same for every thread.
-  const i64 per_block = std::max<i64>(1, div_up(pool.size(), w.n_blocks));
-  const i64 step = std::max<i64>(64, div_up(div_up(w.rows, per_block), 64) * 64);
-  const i64 slices = div_up(w.rows, step);
-  pool.parallel_for(w.n_blocks * slices, [&](i64 task, int worker) {
-    const i64 b = task / slices, r = task % slices * step;
-    const bool shifted = bias && !scatter;
-    const GemmShape shape{.m = n,
-                          .n = std::min(step, w.rows - r),
-                          .k = w.cols,
-                          .lda = in.row,
-                          .ldb = w.cols,
-                          .ldc = out.row,
-                          .dtype = type,
-                          .b_transposed = true,
-                          .bias = shifted};
-    product(worker, w, b * w.rows + r, shape,
-            static_cast<const char*>(from) + stored_bytes(type, b * in.block),
-            shifted ? bias + b * yl.block + r : nullptr, to + b * out.block + r);
-  });
-  if (!scatter) return;
-  pool.parallel_for(div_up(n, 8), [&](i64 group, int) {
-    for (i64 t = group * 8; t < std::min(n, group * 8 + 8); ++t) {
-      for (i64 b = 0; b < w.n_blocks; ++b) {
-        const float* row = to + t * out_width + b * w.rows;
-        float* place = y + t * yl.row + b * yl.block;
-        const float* shift = bias ? bias + b * yl.block : nullptr;
-        for (i64 r = 0; r < w.rows; ++r) {
-          place[r * yl.step] = row[r] + (shift ? shift[r * yl.step] : 0.0f);
-        }
+// Dense rows of n_blocks · rows values to where y is.
+void Matmul::Impl::scatter(i64 n, const float* from, const PanelView& w, float* y, const Layout& yl,
+                           const float* bias) {
+  for_rows(n, [&](i64 t) {
+    for (i64 b = 0; b < w.n_blocks; ++b) {
+      const float* row = from + (t * w.n_blocks + b) * w.rows;
+      float* to = y + t * yl.row + b * yl.block;
+      const float* shift = bias ? bias + b * yl.block : nullptr;
+      for (i64 r = 0; r < w.rows; ++r) {
+        const i64 at = r * yl.step;
+        to[at] = row[r] + (shift ? shift[at] : 0.0f);
       }
     }
   });
 }
 
 Matmul::Matmul(const Kernels& kernels, ThreadPool& pool)
-    : impl_((limit_gemm_isa(kernels), std::make_unique<Impl>(kernels, pool))) {}
+    : impl_(std::make_unique<Impl>(kernels, pool)) {}
 Matmul::~Matmul() = default;
 
-void Matmul::operator()(i64 n, const float* x, const Layout& x_layout, const WeightView& w,
+void Matmul::operator()(i64 n, const float* x, const Layout& x_layout, const PanelView& w,
                         const float* bias, float* y, const Layout& y_layout) {
-  LATHE_DCHECK(stored_kernels(impl_->k, w.dtype).gemv != nullptr);
-  if (n <= kGemvVectors) {
-    impl_->run_gemv(n, x, x_layout, w, bias, y, y_layout);
-  } else {
-    impl_->run_gemm(n, x, x_layout, w, bias, y, y_layout);
+  Impl& impl = *impl_;
+  const PanelKernels& p = panel_kernels(impl.k, w.dtype);
+  LATHE_DCHECK(p.multiply != nullptr);
+  if (n == 0 || w.rows == 0) return;
+  Layout from = x_layout;
+  if (from.step != 1) {
+    x = impl.gather(n, x, x_layout, w);
+    from = {w.n_blocks * w.cols, w.cols, 1};
   }
+  const bool bf16 = n > kFewVectors && p.multiply_bf16 && bf16_products_pay(impl.k);
+  const void* activations = x;
+  i64 element = sizeof(float);
+  if (bf16) {
+    const i64 width = w.cols + w.cols % 2;
+    activations = impl.narrow(n, x, from, w, width);
+    from = {w.n_blocks * width, width, 1};
+    element = sizeof(uint16_t);
+  }
+  const bool scattered = y_layout.step != 1;
+  float* result = y;
+  Layout to = y_layout;
+  if (scattered) {
+    to = {w.n_blocks * w.rows, w.rows, 1};
+    result = impl.scattered.grow<float>(static_cast<size_t>(n * to.row));
+  }
+
+  const i64 per_block = panels_of(p, w), all = w.n_blocks * per_block;
+  const i64 block_bytes = p.bytes(w.rows, w.cols);
+  // Panels counted through all blocks × vectors [t, t + count).
+  const auto run = [&](i64 first, i64 last, i64 t, i64 count, int worker) {
+    Buffer& scratch = impl.scratch[static_cast<size_t>(worker)];
+    while (first < last) {
+      const i64 b = first / per_block, panel = first % per_block;
+      const i64 end = std::min(per_block, panel + last - first);
+      const PanelProduct product{
+          .panels = static_cast<const char*>(w.data) + b * block_bytes,
+          .rows = w.rows,
+          .cols = w.cols,
+          .x = static_cast<const char*>(activations) + (t * from.row + b * from.block) * element,
+          .ldx = from.row,
+          .n = count,
+          .bias = bias && !scattered ? bias + b * to.block : nullptr,
+          .y = result + t * to.row + b * to.block,
+          .ldy = to.row,
+          .scratch = scratch.grow<float>(static_cast<size_t>(p.panel_rows * kPanelDepth))};
+      (bf16 ? p.multiply_bf16 : p.multiply)(product, panel, end);
+      first += end - panel;
+    }
+  };
+  const i64 macs = w.n_blocks * w.rows * w.cols * n;
+  const i64 n_vectors = div_up(n, kVectorBlock);
+  if (macs < kMinSharedMacs || impl.pool.size() == 1) {
+    for (i64 i = 0; i < n_vectors; ++i) {
+      run(0, all, i * kVectorBlock, std::min(n - i * kVectorBlock, kVectorBlock), 0);
+    }
+  } else {
+    // Some tasks a thread, so that one that started late does less; whole groups of panels.
+    constexpr i64 kTogether = 4;
+    const i64 wanted = div_up(4 * impl.pool.size(), n_vectors);
+    const i64 step = div_up(div_up(all, wanted), kTogether) * kTogether;
+    const i64 parts = div_up(all, step);
+    impl.pool.parallel_for(parts * n_vectors, [&](i64 task, int worker) {
+      const i64 t = task / parts * kVectorBlock, first = task % parts * step;
+      run(first, std::min(all, first + step), t, std::min(n - t, kVectorBlock), worker);
+    });
+  }
+  if (scattered) impl.scatter(n, result, w, y, y_layout, bias);
 }
 
 }  // namespace lathe

@@ -31,7 +31,7 @@ class OneThread {
 
 struct ShapeHash {
   size_t operator()(const GemmShape& s) const {
-    size_t h = static_cast<size_t>(s.dtype) * 4 + s.b_transposed * 2 + s.bias;
+    size_t h = s.b_transposed;
     for (const i64 x : {s.m, s.n, s.k, s.lda, s.ldb, s.ldc}) {
       h = (h ^ static_cast<size_t>(x)) * size_t{0x9E3779B97F4A7C15u};
       h ^= h >> 29;
@@ -46,41 +46,31 @@ using dnnl::memory;
 // A compiled product and the memory objects that its arguments are passed in.
 struct Compiled {
   matmul primitive;
-  memory a, b, bias, c;
+  memory a, b, c;
   std::unordered_map<int, memory> arguments;
 };
 
 matmul::primitive_desc describe(const dnnl::engine& engine, const memory::desc& a,
-                                const memory::desc& b, const memory::desc& bias,
-                                const memory::desc& c) {
+                                const memory::desc& b, const memory::desc& c) {
 #if DNNL_VERSION_MAJOR >= 3
-  return bias.get_size() ? matmul::primitive_desc(engine, a, b, bias, c)
-                         : matmul::primitive_desc(engine, a, b, c);
+  return matmul::primitive_desc(engine, a, b, c);
 #else
-  return bias.get_size() ? matmul::primitive_desc(matmul::desc(a, b, bias, c), engine)
-                         : matmul::primitive_desc(matmul::desc(a, b, c), engine);
+  return matmul::primitive_desc(matmul::desc(a, b, c), engine);
 #endif
 }
 
 Compiled compile(const dnnl::engine& engine, const GemmShape& s) {
-  const auto type = s.dtype == DType::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto type = memory::data_type::f32;
   const memory::dims b_strides = s.b_transposed ? memory::dims{1, s.ldb} : memory::dims{s.ldb, 1};
   const memory::desc a({s.m, s.k}, type, memory::dims{s.lda, 1});
   const memory::desc b({s.k, s.n}, type, b_strides);
-  const memory::desc c({s.m, s.n}, memory::data_type::f32, memory::dims{s.ldc, 1});
-  const memory::desc bias =
-      s.bias ? memory::desc({1, s.n}, memory::data_type::f32, memory::dims{s.n, 1})
-             : memory::desc();
+  const memory::desc c({s.m, s.n}, type, memory::dims{s.ldc, 1});
   Compiled out;
-  out.primitive = matmul(describe(engine, a, b, bias, c));
+  out.primitive = matmul(describe(engine, a, b, c));
   out.a = memory(a, engine, nullptr);
   out.b = memory(b, engine, nullptr);
   out.c = memory(c, engine, nullptr);
   out.arguments = {{DNNL_ARG_SRC, out.a}, {DNNL_ARG_WEIGHTS, out.b}, {DNNL_ARG_DST, out.c}};
-  if (s.bias) {
-    out.bias = memory(bias, engine, nullptr);
-    out.arguments.emplace(DNNL_ARG_BIAS, out.bias);
-  }
   return out;
 }
 
@@ -97,10 +87,6 @@ struct Gemm::Impl {
 Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
 Gemm::~Gemm() = default;
 Gemm::Gemm(Gemm&&) noexcept = default;
-
-DType gemm_type(DType stored, const Kernels& kernels) {
-  return stored == DType::kBf16 && has_bf16_dot(kernels) ? DType::kBf16 : DType::kF32;
-}
 
 void limit_gemm_isa(const Kernels& kernels) {
   struct Limit {
@@ -119,8 +105,7 @@ void limit_gemm_isa(const Kernels& kernels) {
   }
 }
 
-void Gemm::operator()(const GemmShape& shape, const void* a, const void* b, const float* bias,
-                      float* c) {
+void Gemm::operator()(const GemmShape& shape, const float* a, const float* b, float* c) {
   if (shape.m == 0 || shape.n == 0) return;
   const OneThread one_thread;
   try {
@@ -131,10 +116,9 @@ void Gemm::operator()(const GemmShape& shape, const void* a, const void* b, cons
     }
     Compiled& product = at->second;
     // oneDNN takes its arguments as writable and does not write the inputs.
-    product.a.set_data_handle(const_cast<void*>(a));
-    product.b.set_data_handle(const_cast<void*>(b));
+    product.a.set_data_handle(const_cast<float*>(a));
+    product.b.set_data_handle(const_cast<float*>(b));
     product.c.set_data_handle(c);
-    if (shape.bias) product.bias.set_data_handle(const_cast<float*>(bias));
     product.primitive.execute(impl_->stream, product.arguments);
   } catch (const dnnl::error& e) {
     fail("[onednn] product of {} × {} by {} × {} failed: {}", shape.m, shape.k, shape.k, shape.n,

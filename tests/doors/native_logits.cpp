@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   try {
     ModelDirectory directory = open_model_directory(argv[1]);
-    const auto model = make_model(std::move(directory.plan), std::move(directory.weights));
+    const auto model = make_model(std::move(directory.plan), *directory.weights);
     std::vector<int32_t> ids;
     for (int i = 2; i < argc; ++i) ids.push_back(std::atoi(argv[i]));
     ThreadPool pool(2);

@@ -21,8 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const ModelSpec spec = parse_model_spec(parse_json(text.substr(0, cut), "config"), "config");
     SafetensorsContent content =
         parse_safetensors(std::as_bytes(std::span(file.data(), file.size())), "fuzz");
-    const auto model =
-        make_model(make_plan(spec), std::make_shared<const WeightSource>("fuzz", content.tensors));
+    const auto model = make_model(make_plan(spec), WeightSource("fuzz", content.tensors));
     FUZZ_CHECK(model->weight_bytes <= static_cast<i64>(file.size()));
     KvCache cache(*model);
     const int32_t token = static_cast<int32_t>(spec.vocab_size - 1);

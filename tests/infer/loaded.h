@@ -17,7 +17,7 @@ struct Loaded {
 
 inline std::unique_ptr<const infer::Model> open_model(const std::string& path) {
   ModelDirectory directory = open_model_directory(path);
-  return infer::make_model(std::move(directory.plan), std::move(directory.weights));
+  return infer::make_model(std::move(directory.plan), *directory.weights);
 }
 
 inline Loaded load_tiny(const ModelSpec& spec, DType dtype = DType::kF32, uint64_t seed = 7) {

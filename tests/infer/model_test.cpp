@@ -7,6 +7,7 @@
 #include "infer/forward.h"
 #include "infer/kv_cache.h"
 #include "infer/loaded.h"
+#include "kernels/dispatch.h"
 #include "model/counts.h"
 #include "support/error_text.h"
 
@@ -101,51 +102,61 @@ TEST_CASE("model: weights keep their stored type, and a tied head is the embeddi
   }
 }
 
-TEST_CASE("model: matrices are used where the source has them, others are widened to f32") {
-  for (const DType dtype : {DType::kF32, DType::kBf16}) {
-    const test::Loaded m = test::load_tiny(test::tiny_spec(), dtype);
-    const Block& b = std::get<Blocks>(m.model->stages[1]).blocks[2];
-    const WeightSource& source = *m.model->weights;
-    CHECK(b.up.weights[0].data == source.get("blocks.2.ffn.up.weight").bytes.data());
-    CHECK(b.up.bias != static_cast<const void*>(source.get("blocks.2.ffn.up.bias").bytes.data()));
-    CHECK(*b.up.bias == m.weights.at("blocks.2.ffn.up.bias")[0]);
-  }
+namespace {
+
+// Row r of the block's matrix, as the model has it.
+std::vector<float> row_of(const PanelView& w, i64 block, i64 r) {
+  PanelView one = w;
+  one.n_blocks = 1;
+  one.data = static_cast<const char*>(w.data) + block * panel_bytes(kernels(), one);
+  std::vector<float> row(static_cast<size_t>(w.cols));
+  read_panel_row(kernels(), one, r, row.data());
+  return row;
 }
 
-TEST_CASE("model: copied into huge pages it needs its source no longer, and is the same model") {
-  for (const test::NamedSpec& s : test::tiny_specs()) {
-    CAPTURE(s.name);
-    const test::Loaded m = test::load_tiny(s.spec);
-    const auto copied = make_model(m.model->plan, m.model->weights, Residence::kHugePages);
-    CHECK(copied->weights == nullptr);
-    ThreadPool pool(1);
-    State state(pool);
-    KvCache mapped_cache(*m.model), copied_cache(*copied);
-    const std::vector<int32_t> tokens = {1, 2, 3};
-    const auto logits = forward(*m.model, state, mapped_cache, tokens, LogitRows::kAll);
-    const std::vector<float> want(logits.begin(), logits.end());
-    const auto again = forward(*copied, state, copied_cache, tokens, LogitRows::kAll);
-    CHECK(std::equal(again.begin(), again.end(), want.begin(), want.end()));
+}  // namespace
+
+TEST_CASE("model: matrices keep their type, vectors are f32, and all have the source's values") {
+  ModelSpec spec = test::tiny_spec();
+  spec.ffn_linear = {LinearKind::kBlockShuffle, 0, 3};
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const test::Loaded m = test::load_tiny(spec, dtype);
+    const Block& b = std::get<Blocks>(m.model->stages[1]).blocks[2];
+    const auto rounded = [&](float x) { return dtype == DType::kF32 ? x : float(Bf16(x)); };
+    const PanelView& v = b.up.weights[0];
+    CHECK(v.dtype == dtype);
+    REQUIRE(v.n_blocks == 3);
+    const std::vector<float>& source = m.weights.at("blocks.2.ffn.up.v");
+    for (i64 block = 0; block < 3; ++block) {
+      for (i64 r = 0; r < v.rows; ++r) {
+        const std::vector<float> row = row_of(v, block, r);
+        for (i64 c = 0; c < v.cols; ++c) {
+          const auto at = static_cast<size_t>((block * v.rows + r) * v.cols + c);
+          CHECK(row[static_cast<size_t>(c)] == rounded(source[at]));
+        }
+      }
+    }
+    CHECK(*b.up.bias == m.weights.at("blocks.2.ffn.up.bias")[0]);
   }
 }
 
 TEST_CASE("model: a source that aligns nothing runs too") {
   const ModelSpec spec = test::tiny_spec();
-  const test::Loaded m = test::load_tiny(spec);
+  const test::TempDir dir;
+  test::TinyWeights weights = test::random_weights(make_plan(spec), 7);
+  test::write_model(spec, weights, dir.path());
+  const ModelDirectory directory = open_model_directory(dir.path());
   std::vector<std::vector<std::byte>> shifted;
   std::vector<TensorView> tensors;
-  for (TensorView view : m.model->weights->tensors()) {
+  for (TensorView view : directory.weights->tensors()) {
     auto& bytes = shifted.emplace_back(view.bytes.size() + 1);
     std::copy(view.bytes.begin(), view.bytes.end(), bytes.begin() + 1);
     view.bytes = std::span(bytes).subspan(1);
     tensors.push_back(view);
   }
-  const auto moved =
-      make_model(m.model->plan, std::make_shared<const WeightSource>("moved", tensors));
+  const auto moved = make_model(directory.plan, WeightSource("moved", tensors));
   const Block& b = std::get<Blocks>(moved->stages[1]).blocks[2];
-  CHECK(reinterpret_cast<uintptr_t>(b.up.weights[0].data) % 4 == 0);
-  CHECK(*static_cast<const float*>(b.up.weights[0].data) ==
-        m.weights.at("blocks.2.ffn.up.weight")[0]);
+  CHECK(row_of(b.up.weights[0], 0, 0)[0] == weights.at("blocks.2.ffn.up.weight")[0]);
 }
 
 TEST_CASE("model: what is loaded has as many bytes as the plan has parameters") {
