@@ -176,7 +176,7 @@ class Study:
             if tokenizer != "bytes":
                 tokenizer = os.path.join(self.original, tokenizer)
             run("lathe", "data", "prepare", "--tokenizer", tokenizer, "--out", folder,
-                "--val-fraction", "0.01", *self.learn)
+                "--val-fraction", "0.002", *self.learn)
         return folder
 
     def recover(self, row, model):
@@ -187,7 +187,8 @@ class Study:
                                                  "recover.toml"),
                   "--set", "model.init_from=" + model, "--set", "teacher.model=" + self.original,
                   "--set", "data.path=" + self.data(),
-                  "--set", "data.sequence_length=%d" % self.options.sequence]
+                  "--set", "data.sequence_length=%d" % self.options.sequence,
+                  "--set", "precision=" + self.options.precision]
 
         def speed():
             probe = out + "-probe"
@@ -281,6 +282,8 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=[m for m, _ in METHODS],
                         default=[m for m, _ in METHODS])
     parser.add_argument("--sequence", type=int, default=512, help="tokens of a training sequence")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
+                        help="of training")
     parser.add_argument("--tokens", type=int, default=65536, help="for statistics")
     parser.add_argument("--window", type=int, default=2048, help="tokens of a window of perplexity")
     parser.add_argument("--windows", type=int, default=8, help="of perplexity")
