@@ -92,7 +92,7 @@ std::string type_of(const infer::Model& model) {
          std::string(name_of(head.weight.dtype));
 }
 
-BenchedModel open_model(const std::string& name, const Options& options) {
+BenchedModel open_model(const std::string& name, const Options& options, ThreadPool& pool) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   if (fs::is_directory(name, ignored)) {
@@ -101,11 +101,11 @@ BenchedModel open_model(const std::string& name, const Options& options) {
     }
     ModelDirectory opened = open_model_directory(model_directory(
         name, [](const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }));
-    return {name, infer::make_model(std::move(opened.plan), *opened.weights)};
+    return {name, infer::make_model(std::move(opened.plan), *opened.weights, pool)};
   }
   Plan plan = make_plan(load_model_spec(name, options.overrides));
   const auto weights = random_weights(plan, *value_of<DType>(options.type), 1);
-  return {name, infer::make_model(std::move(plan), *weights)};
+  return {name, infer::make_model(std::move(plan), *weights, pool)};
 }
 
 // The threads of one number, with what they gave at most.
@@ -125,9 +125,10 @@ struct Job {
 class EngineBench {
  public:
   explicit EngineBench(const Options& options) : options_(options) {
+    ThreadPool pool(available_threads());
     for (const std::string& name : options.models) {
       show("loading " + name);
-      models_.push_back(open_model(name, options));
+      models_.push_back(open_model(name, options, pool));
     }
     std::vector<int> counts = options.threads;
     if (counts.empty()) counts.push_back(available_threads());
